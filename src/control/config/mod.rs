@@ -1,0 +1,142 @@
+//! The configuration as meant: validated, defaults filled in, units resolved.
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use crate::npt::Mapping;
+
+/// A whole, valid configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[site]`
+    pub site: Site,
+    /// `[[lan]]`, in the order of the file.
+    pub lans: Vec<Lan>,
+    /// `[[isp]]`, in the order of the file.
+    pub isps: Vec<Isp>,
+    /// `[dataplane]`
+    pub dataplane: Dataplane,
+    /// `[host]`
+    pub host: Host,
+    /// `[metrics]`
+    pub metrics: Metrics,
+}
+
+/// `[site]`: what the hosts inside use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// Prefixes that hosts inside use; at least one, none overlapping another.
+    pub internal: Vec<crate::npt::Prefix>,
+    /// Whether a packet for one ISP's prefix may arrive by another ISP (default no).
+    pub accept_any_uplink: bool,
+}
+
+/// `[[lan]]`: an interface with hosts behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lan {
+    /// The interface's name.
+    pub interface: String,
+}
+
+/// `[[isp]]`: everything about one ISP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Isp {
+    /// Its name: in metrics, in `status`, and in the steering hash.
+    pub name: String,
+    /// The interface that leads to it.
+    pub interface: String,
+    /// Prefix pairs, internal and external. At least one.
+    pub mappings: Vec<Mapping>,
+    /// Its router.
+    pub next_hop: NextHop,
+    /// Share of the address pairs, relative to the other ISPs' weights.
+    pub weight: u32,
+    /// Largest IPv6 packet that it carries; `None`: the interface's MTU.
+    pub mtu: Option<u16>,
+}
+
+/// An ISP's router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// The kernel's default route on that interface.
+    Auto,
+    /// This link-local or on-link address.
+    Address(Ipv6Addr),
+}
+
+/// `[dataplane]`: sockets, rings and cores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataplane {
+    /// How frames reach the sockets.
+    pub mode: Mode,
+    /// Workers, one per queue index; `None`: as many as the port with the fewest queues has.
+    pub queues: Option<usize>,
+    /// Cores of the workers in order; `None`: the process's cores, the first left to control
+    /// when there are enough.
+    pub cores: Option<Vec<usize>>,
+    /// Frames taken from one port before the next one is served.
+    pub batch: usize,
+    /// Slots of each receive ring, a power of two.
+    pub rx_ring: u32,
+    /// Slots of each transmit ring, a power of two.
+    pub tx_ring: u32,
+    /// Slots of each fill ring, a power of two.
+    pub fill_ring: u32,
+    /// Slots of each completion ring, a power of two, at least `tx_ring`.
+    pub completion_ring: u32,
+    /// Frames of each worker's packet buffer; `None`: enough for every ring of every port.
+    pub frames: Option<u32>,
+    /// Octets of one frame: 2048 or 4096. 256 of them are the kernel's.
+    pub frame_size: u32,
+    /// What a worker does when nothing arrives.
+    pub idle: Idle,
+    /// One redirected frame in this many carries an arrival stamp for the latency histogram, a
+    /// power of two; 0: none.
+    pub stamp_every: u32,
+}
+
+/// How frames reach the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Native XDP with copy, and generic XDP where the driver has no native one.
+    Auto,
+    /// Native XDP without copy; an error where the driver cannot.
+    ZeroCopy,
+    /// Native XDP with copy.
+    Copy,
+    /// Generic XDP.
+    Generic,
+}
+
+/// What a worker does when nothing arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Spins for ever: lowest latency, a whole core.
+    Busy,
+    /// Spins for a while, then sleeps in `poll`.
+    Adaptive,
+}
+
+/// `[host]`: the gateway as a host of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    /// Whether control keeps `ip -6 rule`s so that the host answers by the ISP that asked.
+    pub rules: bool,
+    /// What happens to gate, guard and rules when the gateway stops.
+    pub on_stop: OnStop,
+}
+
+/// What happens when the gateway stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStop {
+    /// Gate and guard stay: transit is dropped, nothing leaks.
+    Block,
+    /// Gate, guard and rules are taken away: the kernel routes as it likes.
+    Release,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metrics {
+    /// Where the exporter listens; `None`: nowhere (`listen = "off"`).
+    pub listen: Option<SocketAddr>,
+}

@@ -1,0 +1,17 @@
+//! Sixways, an IPv6 multihoming gateway: NPTv6 (RFC 6296) towards several ISPs over AF_XDP.
+//!
+//! The layers, from the bottom up; `tests/layers.rs` holds the arrows down:
+//! `wire`, `units`, `verdict` → `npt` → `snapshot`, `port` → `datapath` → `worker`;
+//! `xdp` implements `port`; `control` compiles snapshots; `observe` counts and exports.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations)]
+
+pub mod control;
+pub mod limits;
+pub mod npt;
+pub mod observe;
+pub mod port;
+pub mod snapshot;
+pub mod units;
+pub mod verdict;

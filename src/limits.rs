@@ -1,0 +1,79 @@
+//! Every fixed limit and time-out of the gateway, in one place.
+//!
+//! `docs/limits.md` is rendered from [`ALL`]; a test compares the two.
+
+use crate::units::Nanos;
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident : $ty:ty = $value:expr, $unit:literal;)+) => {
+        $($(#[doc = $doc])+ pub const $name: $ty = $value;)+
+
+        /// Name, value, unit and meaning of every limit, in the order of this file.
+        pub const ALL: &[(&str, Shown, &str, &str)] =
+            &[$((stringify!($name), Shown::of($value as Raw), $unit, concat!($($doc),+))),+];
+    };
+}
+
+type Raw = u64;
+
+/// A limit's value as `docs/limits.md` prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown(pub u64);
+
+impl Shown {
+    const fn of(value: u64) -> Self {
+        Self(value)
+    }
+}
+
+limits! {
+    /// Devices that the gateway can own.
+    MAX_PORTS: usize = 16, "ports";
+    /// (port, VLAN) pairs with a role.
+    MAX_EDGES: usize = 16, "edges";
+    /// ISPs. A bucket names its choices in 4 bits; 15 marks an empty choice.
+    MAX_UPLINKS: usize = 15, "uplinks";
+    /// Prefix pairs over all ISPs. A flow record has 8 bits for its mapping.
+    MAX_MAPPINGS: usize = 256, "mappings";
+    /// ISPs in order of preference that each bucket remembers.
+    BUCKET_CHOICES: usize = 8, "uplinks";
+    /// Buckets of the steering hash.
+    BUCKETS: usize = 65_536, "buckets";
+    /// Extension headers that the parser walks before it treats what follows as unknown.
+    MAX_EXTENSION_HEADERS: usize = 8, "headers";
+    /// Octets of extension headers that the parser walks.
+    MAX_EXTENSION_OCTETS: usize = 256, "octets";
+    /// Smallest MTU that a link may have (RFC 8200 §5).
+    MIN_MTU: u16 = 1280, "octets";
+    /// Longest ICMPv6 error that the gateway makes, IPv6 header included (RFC 4443 §2.4 c).
+    MAX_ERROR_OCTETS: usize = 1280, "octets";
+    /// Frames taken from one port before the next port is served.
+    MAX_BATCH: usize = 256, "frames";
+    /// Slots of the neighbour table.
+    NEIGHBOUR_SLOTS: usize = 8192, "slots";
+    /// Frames held for one unresolved neighbour.
+    HELD_PER_NEIGHBOUR: usize = 4, "frames";
+    /// Frames held for unresolved neighbours by one worker.
+    HELD_PER_WORKER: usize = 256, "frames";
+    /// Time a frame is held before its sender gets Destination Unreachable code 3.
+    HELD_NANOS: u64 = 3_000_000_000, "nanoseconds";
+    /// Frames of each worker kept back for packets that the gateway originates.
+    RESERVED_FRAMES: usize = 64, "frames";
+    /// Age beyond which an arrival stamp is taken for a leftover of the frame's former content.
+    STAMP_MAX_AGE_NANOS: u64 = 1_000_000_000, "nanoseconds";
+    /// ICMPv6 errors per second that each worker makes about packets of one edge.
+    ERRORS_PER_SECOND: u64 = 1000, "errors/s";
+    /// ICMPv6 errors of one edge in one burst.
+    ERROR_BURST: u64 = 100, "errors";
+    /// ICMPv6 errors per second towards one source (hashed into a fixed table).
+    ERRORS_PER_SOURCE_PER_SECOND: u64 = 50, "errors/s";
+    /// ICMPv6 errors towards one source in one burst: a traceroute of 30 hops with 3 probes fits.
+    ERROR_BURST_PER_SOURCE: u64 = 100, "errors";
+    /// Packet Too Big messages per second of one edge, apart from the other errors.
+    PACKET_TOO_BIG_PER_SECOND: u64 = 1000, "errors/s";
+    /// Messages that wait between one worker and control, each way.
+    WORKER_QUEUE: usize = 1024, "messages";
+}
+
+/// [`HELD_NANOS`] as a span.
+pub const HELD: Nanos = Nanos(HELD_NANOS);

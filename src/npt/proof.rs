@@ -1,0 +1,1 @@
+//! The proof that a mapping is a bijection and checksum-neutral.

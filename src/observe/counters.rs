@@ -1,0 +1,112 @@
+//! Counters with one writer each: a worker adds, anybody reads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::utils::CachePadded;
+
+use crate::limits::{MAX_EDGES, MAX_UPLINKS};
+use crate::units::{Direction, EdgeId, UplinkId};
+use crate::verdict::DropReason;
+
+/// A number that one thread raises and others read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning worker calls this: a plain load and store, no locked
+    /// instruction.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Replaces the value: for gauges.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one worker counts about packets that came in by one edge.
+///
+/// When quiet: `read + injected + originated = Σ sent + Σ dropped + punted + held`.
+#[derive(Debug)]
+pub struct EdgeCounters {
+    /// Frames taken from the receive ring.
+    pub read: Counter,
+    /// Their octets.
+    pub read_bytes: Counter,
+    /// Packets that control handed over to be sent.
+    pub injected: Counter,
+    /// ICMPv6 errors that the gateway made about packets of this edge.
+    pub originated: Counter,
+    /// Packets handed to control for good.
+    pub punted: Counter,
+    /// Frames that wait for a neighbour now (a gauge).
+    pub held: Counter,
+    /// Frames handed to the transmit ring, by the edge they left by.
+    pub sent: [Counter; MAX_EDGES],
+    /// Their octets.
+    pub sent_bytes: [Counter; MAX_EDGES],
+    /// Frames dropped.
+    pub dropped: [Counter; DropReason::COUNT],
+    /// ICMPv6 errors that were due but exceeded the rate limit.
+    pub errors_suppressed: Counter,
+}
+
+/// What one worker counts.
+#[derive(Debug)]
+pub struct WorkerCounters {
+    edges: Box<[CachePadded<EdgeCounters>]>,
+    translated: Box<[[Counter; 2]]>,
+    /// Turns of the loop.
+    pub iterations: Counter,
+    /// Turns of the loop that found frames.
+    pub busy_iterations: Counter,
+    /// `CLOCK_MONOTONIC` nanoseconds of the latest turn.
+    pub heartbeat: Counter,
+}
+
+impl Default for EdgeCounters {
+    fn default() -> Self {
+        Self {
+            read: Counter::default(),
+            read_bytes: Counter::default(),
+            injected: Counter::default(),
+            originated: Counter::default(),
+            punted: Counter::default(),
+            held: Counter::default(),
+            sent: std::array::from_fn(|_| Counter::default()),
+            sent_bytes: std::array::from_fn(|_| Counter::default()),
+            dropped: std::array::from_fn(|_| Counter::default()),
+            errors_suppressed: Counter::default(),
+        }
+    }
+}
+
+impl Default for WorkerCounters {
+    fn default() -> Self {
+        Self {
+            edges: (0..MAX_EDGES).map(|_| CachePadded::default()).collect(),
+            translated: (0..MAX_UPLINKS).map(|_| Default::default()).collect(),
+            iterations: Counter::default(),
+            busy_iterations: Counter::default(),
+            heartbeat: Counter::default(),
+        }
+    }
+}
+
+impl WorkerCounters {
+    /// The counters of one edge.
+    pub fn edge(&self, edge: EdgeId) -> &EdgeCounters {
+        &self.edges[edge.index()]
+    }
+
+    /// Packets translated by one ISP's mappings in one direction.
+    pub fn translated(&self, uplink: UplinkId, direction: Direction) -> &Counter {
+        &self.translated[uplink.index()][direction.index()]
+    }
+}

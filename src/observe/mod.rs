@@ -1,0 +1,3 @@
+//! Counters, latency histograms, and the Prometheus exporter that reads them.
+
+pub mod counters;

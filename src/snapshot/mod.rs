@@ -1,0 +1,100 @@
+//! The immutable picture of the world that the data plane reads.
+//!
+//! Control compiles a whole [`Generation`]; workers take its [`Snapshot`] once per batch, so
+//! that all packets of a batch see one world. Plain data; knows nothing of workers or files.
+
+mod buckets;
+mod gate;
+mod hash;
+mod intervals;
+mod mappings;
+mod neighbours;
+mod routes;
+
+use std::net::Ipv6Addr;
+
+pub use buckets::{BucketError, Buckets, Claim};
+pub use gate::{GateAction, GateEdge, GatePort, GateRole, GateRoute, GateTables, GuardAction, GuardTable};
+pub use hash::{HashKey, KEY_WORDS, flow_hash, pair_hash};
+pub use mappings::{MappingTable, UplinkMapping};
+pub use neighbours::{NeighbourState, NeighbourTable, NeighbourTableFull};
+pub use routes::{LanRoute, LanRoutes};
+
+use crate::npt::Prefix;
+use crate::units::{EdgeId, MacAddr, PortId, UplinkId};
+
+/// Everything that one compilation makes: what workers read and what the gate enforces.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// For the workers.
+    pub snapshot: Snapshot,
+    /// For the gate and guard programs.
+    pub gate: GateTables,
+}
+
+/// The data plane's picture of the world.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Counts up with every publication.
+    pub generation: u64,
+    /// The prefixes that hosts inside use.
+    pub internal: Box<[Prefix]>,
+    /// By [`PortId`]: the edge of untagged frames, if any.
+    pub untagged: Box<[Option<EdgeId>]>,
+    /// By [`EdgeId`].
+    pub edges: Box<[Edge]>,
+    /// By [`UplinkId`].
+    pub uplinks: Box<[Uplink]>,
+    /// All prefix pairs of all ISPs.
+    pub mappings: MappingTable,
+    /// Where internal destinations are.
+    pub routes: LanRoutes,
+    /// Which uplink a hash prefers.
+    pub buckets: Buckets,
+    /// Bit `n` is set while uplink `n` may carry new packets.
+    pub usable: u16,
+    /// Key of the steering hash, made once and kept.
+    pub hash_key: HashKey,
+    /// The gateway's own addresses, ascending: images that must not be handed to a host.
+    pub own_addresses: Box<[Ipv6Addr]>,
+    /// Whether a packet for one ISP's prefix may arrive by another ISP.
+    pub accept_any_uplink: bool,
+}
+
+/// A (port, VLAN) with a role.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The interface's name, used in metric labels.
+    pub name: Box<str>,
+    /// The device that carries it.
+    pub port: PortId,
+    /// What is beyond it.
+    pub role: Role,
+    /// Source MAC of what the gateway sends here.
+    pub mac: MacAddr,
+    /// Largest IPv6 packet, in octets.
+    pub mtu: u16,
+    /// Source of ICMPv6 errors that the gateway sends here: for a LAN an own address, for an
+    /// ISP one of that ISP. `None`: no errors are made.
+    pub error_source: Option<Ipv6Addr>,
+}
+
+/// What is beyond an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Hosts of the site.
+    Lan,
+    /// This ISP.
+    Isp(UplinkId),
+}
+
+/// One ISP as the packet path sees it.
+#[derive(Clone, Debug)]
+pub struct Uplink {
+    /// The ISP's name.
+    pub name: Box<str>,
+    /// The edge that leads to it.
+    pub edge: EdgeId,
+    /// The ISP's router on that edge; `None` while `next_hop = "auto"` has found none.
+    pub next_hop: Option<Ipv6Addr>,
+}
