@@ -1,3 +1,4 @@
 //! Counters, latency histograms, and the Prometheus exporter that reads them.
 
 pub mod counters;
+pub mod report;

@@ -1,0 +1,105 @@
+//! What the parts below tell the exporter and `status`: plain data, taken as a whole.
+
+use crate::units::{EdgeId, PortId};
+
+/// What one gate has counted at one edge since its program was first attached (a restart of
+/// the gateway takes over the counts).
+///
+/// `seen = passed + redirected + Σ dropped`, exactly: each frame counts once, at its verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GateCounts {
+    /// Left to the kernel.
+    pub passed: u64,
+    /// Given to an AF_XDP socket.
+    pub redirected: u64,
+    /// [`crate::verdict::DropReason::GateTransit`]
+    pub transit: u64,
+    /// [`crate::verdict::DropReason::GateOwnElsewhere`]
+    pub own_elsewhere: u64,
+    /// [`crate::verdict::DropReason::GateNoSocket`]
+    pub no_socket: u64,
+    /// [`crate::verdict::DropReason::GateOversize`]
+    pub oversize: u64,
+}
+
+/// What one guard has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuardCounts {
+    /// IPv6 packets that were let out.
+    pub passed: u64,
+    /// [`crate::verdict::DropReason::GuardForwarded`]
+    pub forwarded: u64,
+    /// [`crate::verdict::DropReason::GuardForeignSource`]
+    pub foreign_source: u64,
+}
+
+/// The kernel's `XDP_STATISTICS` of one AF_XDP socket. `rx_dropped` and `fill_ring_empty` count
+/// the same frame twice when the fill ring is empty: never add them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketCounts {
+    /// Frames dropped for other reasons than a full receive ring, empty fill ring included.
+    pub rx_dropped: u64,
+    /// Frames dropped because the receive ring was full.
+    pub rx_ring_full: u64,
+    /// Frames dropped because the fill ring was empty.
+    pub fill_ring_empty: u64,
+    /// Invalid descriptors in the fill ring: a bug.
+    pub rx_invalid: u64,
+    /// Invalid descriptors in the transmit ring: a bug.
+    pub tx_invalid: u64,
+}
+
+/// Where the frames of one worker's packet buffer are. All of them, always:
+/// the sum of the places is `total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Frames in the buffer.
+    pub total: u64,
+    /// Unused.
+    pub free: u64,
+    /// In fill rings, or filled by the kernel and not yet read.
+    pub fill: u64,
+    /// In transmit rings or with the device, not yet reported complete.
+    pub transmit: u64,
+    /// In the worker's hands: the current batch, staged, or held for a neighbour.
+    pub in_hand: u64,
+}
+
+impl Ledger {
+    /// Frames that are nowhere: must be 0.
+    pub const fn lost(&self) -> i64 {
+        self.total as i64 - (self.free + self.fill + self.transmit + self.in_hand) as i64
+    }
+}
+
+/// One device of the gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortReport {
+    /// Which port.
+    pub port: PortId,
+    /// The device's name.
+    pub interface: String,
+    /// The driver's name as ethtool tells it.
+    pub driver: String,
+    /// `zero-copy`, `copy` or `generic`: the mode in force.
+    pub mode: String,
+    /// Receive queues of the device.
+    pub queues: u32,
+    /// Whether it has carrier.
+    pub up: bool,
+    /// By queue.
+    pub sockets: Vec<SocketCounts>,
+}
+
+/// What the gateway's privileged parts report, once a second and at each scrape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Every port.
+    pub ports: Vec<PortReport>,
+    /// Every edge's gate.
+    pub gates: Vec<(EdgeId, GateCounts)>,
+    /// Every ISP edge's guard.
+    pub guards: Vec<(EdgeId, GuardCounts)>,
+    /// By worker.
+    pub ledgers: Vec<Ledger>,
+}
