@@ -8,6 +8,7 @@
 #![warn(missing_docs, missing_debug_implementations)]
 
 pub mod control;
+pub mod datapath;
 pub mod limits;
 pub mod npt;
 pub mod observe;
@@ -15,3 +16,4 @@ pub mod port;
 pub mod snapshot;
 pub mod units;
 pub mod verdict;
+pub mod wire;

@@ -1,0 +1,107 @@
+//! Step 2: which way the packet goes, and whether it may.
+
+use std::net::Ipv6Addr;
+
+use super::parse::Packet;
+use super::refusal::{Answer, Refusal, unmappable_destination};
+use crate::npt::Unmappable;
+use crate::snapshot::{Role, Snapshot, UplinkMapping};
+use crate::units::{EdgeId, PortId, UplinkId};
+use crate::verdict::DropReason;
+use crate::wire::icmpv6;
+use crate::wire::ipv6::is_forwardable;
+
+/// The way of a packet.
+#[derive(Clone, Copy, Debug)]
+pub enum Journey<'a> {
+    /// From a LAN to the Internet, by an uplink still to be chosen.
+    Outbound,
+    /// From an ISP to a LAN.
+    Inbound(Inside<'a>),
+    /// From a LAN to an external address of this site: both addresses are translated, and the
+    /// packet never leaves (RFC 6296 §4.3).
+    Hairpin(Inside<'a>),
+}
+
+/// The inside end of an external destination.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside<'a> {
+    /// The pair whose external prefix contains the destination.
+    pub mapping: &'a UplinkMapping,
+    /// The inside address that it is the image of.
+    pub address: Ipv6Addr,
+}
+
+/// The edge of an untagged frame that came in by `port`.
+pub fn ingress(snapshot: &Snapshot, port: PortId) -> Option<EdgeId> {
+    *snapshot.untagged.get(port.index())?
+}
+
+/// Which way `packet`, which came in by `edge`, goes.
+///
+/// # Errors
+/// When its addresses or its ICMPv6 type must not be forwarded, or its destination is nobody.
+pub fn classify<'a>(snapshot: &'a Snapshot, edge: EdgeId, packet: &Packet) -> Result<Journey<'a>, Refusal> {
+    check_scope(packet)?;
+    match snapshot.edges[edge.index()].role {
+        Role::Lan => from_lan(snapshot, packet),
+        Role::Isp(uplink) => from_isp(snapshot, uplink, packet),
+    }
+}
+
+fn check_scope(packet: &Packet) -> Result<(), Refusal> {
+    if packet.icmpv6.is_some_and(icmpv6::is_link_scope) {
+        return Err(DropReason::LinkScopeIcmpv6.into());
+    }
+    if !is_forwardable(packet.destination) {
+        return Err(DropReason::BadDestination.into());
+    }
+    if !is_forwardable(packet.source) {
+        // RFC 4443 §3.1 code 2: only a link-local source names a node that can be told.
+        let told = packet.source.is_unicast_link_local();
+        return Err(Refusal::Drop(DropReason::BadSource, if told { Answer::BEYOND_SCOPE } else { Answer::Silence }));
+    }
+    Ok(())
+}
+
+fn from_lan<'a>(snapshot: &'a Snapshot, packet: &Packet) -> Result<Journey<'a>, Refusal> {
+    if !is_internal(snapshot, packet.source) {
+        return Err(Refusal::Drop(DropReason::SourceNotInternal, Answer::SOURCE_POLICY));
+    }
+    // The kernel routes what is assigned inside, and the gate leaves it to it: what arrives here
+    // is for a subnet that nobody has, and must not follow the default route out.
+    if is_internal(snapshot, packet.destination) || packet.destination.is_unique_local() {
+        return Err(Refusal::Drop(DropReason::NoLanRoute, Answer::NO_ROUTE));
+    }
+    match snapshot.mappings.inbound(packet.destination) {
+        Some(mapping) => Ok(Journey::Hairpin(inside(snapshot, mapping, packet.destination)?)),
+        None => Ok(Journey::Outbound),
+    }
+}
+
+fn from_isp<'a>(snapshot: &'a Snapshot, uplink: UplinkId, packet: &Packet) -> Result<Journey<'a>, Refusal> {
+    if is_internal(snapshot, packet.source) || snapshot.mappings.inbound(packet.source).is_some() {
+        return Err(DropReason::SourceIsOurs.into());
+    }
+    if packet.source.is_unique_local() {
+        return Err(DropReason::BadSource.into());
+    }
+    let mapping =
+        snapshot.mappings.inbound(packet.destination).ok_or_else(|| unmappable_destination(Unmappable::NotInPrefix))?;
+    if mapping.uplink != uplink && !snapshot.accept_any_uplink {
+        return Err(DropReason::WrongUplink.into());
+    }
+    Ok(Journey::Inbound(inside(snapshot, mapping, packet.destination)?))
+}
+
+fn inside<'a>(snapshot: &Snapshot, mapping: &'a UplinkMapping, destination: Ipv6Addr) -> Result<Inside<'a>, Refusal> {
+    let address = mapping.mapping.inbound(destination).map_err(unmappable_destination)?;
+    if snapshot.own_addresses.binary_search(&address).is_ok() {
+        return Err(Refusal::Drop(DropReason::ImageIsGateway, Answer::ADDRESS_UNREACHABLE));
+    }
+    Ok(Inside { mapping, address })
+}
+
+fn is_internal(snapshot: &Snapshot, address: Ipv6Addr) -> bool {
+    snapshot.internal.iter().any(|prefix| prefix.contains(address))
+}

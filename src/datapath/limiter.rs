@@ -1,0 +1,142 @@
+//! Token buckets for the ICMPv6 errors that the gateway makes (RFC 4443 §2.4 f).
+//!
+//! Per edge and per source; Packet Too Big has buckets of its own, so that a flood of traceroutes
+//! never stops path-MTU discovery. Credit is kept in nanoseconds: an error costs its share of a
+//! second, so that nothing is divided.
+
+use std::net::Ipv6Addr;
+
+use crate::limits::{
+    ERROR_BURST, ERROR_BURST_PER_SOURCE, ERRORS_PER_SECOND, ERRORS_PER_SOURCE_PER_SECOND, MAX_EDGES,
+    PACKET_TOO_BIG_PER_SECOND,
+};
+use crate::units::{EdgeId, Nanos};
+use crate::wire::icmpv6;
+
+const SECOND: u64 = 1_000_000_000;
+/// Sources are hashed into this many buckets; strangers may share one.
+const SOURCES: usize = 1024;
+
+/// The buckets of one worker.
+#[derive(Debug)]
+pub struct ErrorLimiter {
+    now: Nanos,
+    edges: [Bucket; MAX_EDGES],
+    too_big: [Bucket; MAX_EDGES],
+    sources: Box<[Bucket; SOURCES]>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    credit: u64,
+    filled: Nanos,
+}
+
+struct Rate {
+    cost: u64,
+    most: u64,
+}
+
+const EDGE: Rate = Rate::new(ERRORS_PER_SECOND, ERROR_BURST);
+const TOO_BIG: Rate = Rate::new(PACKET_TOO_BIG_PER_SECOND, ERROR_BURST);
+const SOURCE: Rate = Rate::new(ERRORS_PER_SOURCE_PER_SECOND, ERROR_BURST_PER_SOURCE);
+
+impl Rate {
+    const fn new(per_second: u64, burst: u64) -> Self {
+        Self { cost: SECOND / per_second, most: burst * (SECOND / per_second) }
+    }
+}
+
+impl Bucket {
+    fn fill(&mut self, rate: &Rate, now: Nanos) -> bool {
+        self.credit = self.credit.saturating_add(now.since(self.filled).0).min(rate.most);
+        self.filled = now;
+        self.credit >= rate.cost
+    }
+}
+
+impl ErrorLimiter {
+    /// Full buckets: time starts long after zero.
+    pub(super) fn new() -> Self {
+        Self {
+            now: Nanos::default(),
+            edges: [Bucket::default(); MAX_EDGES],
+            too_big: [Bucket::default(); MAX_EDGES],
+            sources: Box::new([Bucket::default(); SOURCES]),
+        }
+    }
+
+    /// Tells the time, once per batch.
+    pub fn advance(&mut self, now: Nanos) {
+        self.now = now;
+    }
+
+    /// Whether an error of type `kind` about a packet that came in by `edge` may be sent to
+    /// `source` now. Takes the tokens only if every bucket has one.
+    pub fn allow(&mut self, edge: EdgeId, source: Ipv6Addr, kind: u8) -> bool {
+        let (edges, rate) = match kind {
+            icmpv6::PACKET_TOO_BIG => (&mut self.too_big, TOO_BIG),
+            _ => (&mut self.edges, EDGE),
+        };
+        let edge = &mut edges[edge.index()];
+        let source = &mut self.sources[slot(source)];
+        if !(edge.fill(&rate, self.now) & source.fill(&SOURCE, self.now)) {
+            return false;
+        }
+        edge.credit -= rate.cost;
+        source.credit -= SOURCE.cost;
+        true
+    }
+}
+
+fn slot(source: Ipv6Addr) -> usize {
+    let bits = source.to_bits();
+    let folded = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (folded >> 54) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter() -> ErrorLimiter {
+        let mut limiter = ErrorLimiter::new();
+        limiter.advance(Nanos(1000 * SECOND));
+        limiter
+    }
+
+    fn count(limiter: &mut ErrorLimiter, tries: u32, kind: u8, source: impl Fn(u32) -> Ipv6Addr) -> u32 {
+        (0..tries).filter(|n| limiter.allow(EdgeId(0), source(*n), kind)).count() as u32
+    }
+
+    fn host(n: u32) -> Ipv6Addr {
+        Ipv6Addr::from_bits(0x2001_0db8_u128 << 96 | u128::from(n) << 64 | 1)
+    }
+
+    #[test]
+    fn one_source_gets_its_burst_and_then_its_rate() {
+        let mut limiter = limiter();
+        assert_eq!(u64::from(count(&mut limiter, 1000, 3, |_| host(1))), ERROR_BURST_PER_SOURCE);
+        limiter.advance(Nanos(1001 * SECOND));
+        assert_eq!(u64::from(count(&mut limiter, 1000, 3, |_| host(1))), ERRORS_PER_SOURCE_PER_SECOND);
+    }
+
+    #[test]
+    fn many_sources_share_the_rate_of_the_edge() {
+        let mut limiter = limiter();
+        assert_eq!(u64::from(count(&mut limiter, 5000, 3, host)), ERROR_BURST);
+        assert!(limiter.allow(EdgeId(1), host(9000), 3), "another edge has its own bucket");
+    }
+
+    #[test]
+    fn packet_too_big_has_a_bucket_of_its_own() {
+        let mut limiter = limiter();
+        count(&mut limiter, 5000, 3, host);
+        assert!(limiter.allow(EdgeId(0), host(6000), icmpv6::PACKET_TOO_BIG));
+    }
+
+    #[test]
+    fn a_traceroute_of_thirty_hops_and_three_probes_is_answered_whole() {
+        assert_eq!(count(&mut limiter(), 90, 3, |_| host(1)), 90);
+    }
+}

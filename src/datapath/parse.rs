@@ -1,0 +1,96 @@
+//! Step 1: what the packet is.
+
+use std::net::Ipv6Addr;
+
+use crate::verdict::DropReason;
+use crate::wire::ethernet::{self, Ethernet};
+use crate::wire::extension::{self, Fragment};
+use crate::wire::icmpv6;
+use crate::wire::ipv6::{self, Ipv6};
+use crate::wire::protocol;
+
+/// What the later steps need to know of a packet, read once.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// The Ethernet header.
+    pub link: Ethernet,
+    /// Source address as received.
+    pub source: Ipv6Addr,
+    /// Destination address as received.
+    pub destination: Ipv6Addr,
+    /// Hop limit as received.
+    pub hop_limit: u8,
+    /// Octets of the IPv6 packet, without Ethernet header and padding.
+    pub length: usize,
+    /// The fragment header, if there is one.
+    pub fragment: Option<Fragment>,
+    /// Type of the ICMPv6 message, if it is one and begins in this packet.
+    pub icmpv6: Option<u8>,
+    /// The packet that an ICMPv6 error quotes.
+    pub quote: Option<Quote>,
+}
+
+/// The addresses of a quoted packet, as the error's sender saw them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Offset of the quoted IPv6 header from the start of the frame.
+    pub offset: usize,
+    /// Who sent the quoted packet.
+    pub source: Ipv6Addr,
+    /// Whom it was for.
+    pub destination: Ipv6Addr,
+}
+
+/// Reads `frame`.
+///
+/// # Errors
+/// When the lengths or headers contradict each other, or an ICMPv6 error cannot be trusted.
+pub fn parse(frame: &[u8]) -> Result<Packet, DropReason> {
+    let link = Ethernet::read(frame).ok_or(DropReason::Malformed)?;
+    if link.ether_type != ethernet::IPV6 {
+        return Err(DropReason::Malformed);
+    }
+    let packet = &frame[ethernet::HEADER..];
+    let header = Ipv6::new(packet).ok_or(DropReason::Malformed)?;
+    let length = ipv6::HEADER + header.payload_length();
+    // A longer frame is padded; a shorter one lost its tail.
+    let payload = packet.get(ipv6::HEADER..length).ok_or(DropReason::Malformed)?;
+    let chain = extension::walk(header.next_header(), payload).map_err(|_| DropReason::Malformed)?;
+    if chain.routing_zero {
+        return Err(DropReason::RoutingHeaderZero);
+    }
+    let mut parsed = Packet {
+        link,
+        source: header.source(),
+        destination: header.destination(),
+        hop_limit: header.hop_limit(),
+        length,
+        fragment: chain.fragment,
+        icmpv6: None,
+        quote: None,
+    };
+    if chain.protocol == Some(protocol::ICMPV6) {
+        let message = &payload[chain.offset..];
+        let kind = *message.first().ok_or(DropReason::Malformed)?;
+        parsed.icmpv6 = Some(kind);
+        if icmpv6::is_error(kind) {
+            parsed.quote = Some(quote(&parsed, message, ethernet::HEADER + ipv6::HEADER + chain.offset)?);
+        }
+    }
+    Ok(parsed)
+}
+
+/// The quote of `message`, an ICMPv6 error that begins at `offset` of the frame.
+///
+/// A quote without a whole IPv6 header tells nobody which flow it is about, and one whose
+/// checksum cannot be verified (wrong, or a fragment) could have been made up by damage.
+fn quote(packet: &Packet, message: &[u8], offset: usize) -> Result<Quote, DropReason> {
+    if packet.fragment.is_some_and(|fragment| !fragment.is_atomic()) {
+        return Err(DropReason::QuoteTruncated);
+    }
+    let quoted = message.get(icmpv6::ERROR_HEADER..).and_then(Ipv6::new).ok_or(DropReason::QuoteTruncated)?;
+    if !icmpv6::checksum_is_right(packet.source, packet.destination, message) {
+        return Err(DropReason::QuoteChecksum);
+    }
+    Ok(Quote { offset: offset + icmpv6::ERROR_HEADER, source: quoted.source(), destination: quoted.destination() })
+}

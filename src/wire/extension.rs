@@ -1,0 +1,196 @@
+//! The extension header chain (RFC 8200 §4), walked only as far as steering needs.
+
+use super::protocol;
+use crate::limits::{MAX_EXTENSION_HEADERS, MAX_EXTENSION_OCTETS};
+
+/// Where the walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The upper-layer protocol, or `None` when the chain is longer than the walk or when the
+    /// upper-layer header is not in this packet.
+    pub protocol: Option<u8>,
+    /// Offset of the upper-layer header from the start of the chain.
+    pub offset: usize,
+    /// The fragment header, if there is one.
+    pub fragment: Option<Fragment>,
+    /// Whether a routing header of type 0 was met (RFC 5095).
+    pub routing_zero: bool,
+}
+
+/// A fragment header (RFC 8200 §4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// Offset of this fragment's data in octets.
+    pub offset: u16,
+    /// Whether more fragments follow.
+    pub more: bool,
+    /// Identification.
+    pub id: u32,
+}
+
+impl Fragment {
+    /// Whether this is a whole packet with a fragment header (RFC 6946).
+    pub const fn is_atomic(self) -> bool {
+        self.offset == 0 && !self.more
+    }
+}
+
+/// The chain contradicts the packet's length, or a Hop-by-Hop header is not the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedChain;
+
+/// Walks the headers in `payload`, the first of which is of type `next_header`.
+///
+/// Bounded by [`MAX_EXTENSION_HEADERS`] and [`MAX_EXTENSION_OCTETS`]: a longer chain is no
+/// error, but what is behind it stays unknown.
+///
+/// # Errors
+/// When a header runs over the end of an unfragmented packet, or Hop-by-Hop Options are not
+/// directly behind the IPv6 header (RFC 8200 §4.1).
+pub fn walk(next_header: u8, payload: &[u8]) -> Result<Chain, MalformedChain> {
+    let mut chain = Chain { protocol: None, offset: 0, fragment: None, routing_zero: false };
+    let mut current = next_header;
+    for position in 0..=MAX_EXTENSION_HEADERS {
+        let length_of = match current {
+            protocol::HOP_BY_HOP if position > 0 => return Err(MalformedChain),
+            protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION_OPTIONS => eight_octet_units,
+            protocol::AUTHENTICATION => four_octet_units,
+            protocol::FRAGMENT => fragment_length,
+            upper_layer => {
+                chain.protocol = Some(upper_layer);
+                return Ok(chain);
+            }
+        };
+        if position == MAX_EXTENSION_HEADERS || chain.offset > MAX_EXTENSION_OCTETS {
+            break;
+        }
+        // RFC 7112: a first fragment may lack the rest of the chain; whoever reassembles it judges it.
+        let Some(header) = payload.get(chain.offset..).and_then(|rest| rest.first_chunk::<8>()) else {
+            return cut_short(chain);
+        };
+        let length = length_of(header[1]);
+        if chain.offset + length > payload.len() {
+            return cut_short(chain);
+        }
+        match current {
+            protocol::ROUTING => chain.routing_zero |= header[2] == 0,
+            protocol::FRAGMENT if chain.fragment.is_none() => chain.fragment = Some(fragment(header)),
+            _ => {}
+        }
+        chain.offset += length;
+        current = header[0];
+        if chain.fragment.is_some_and(|fragment| fragment.offset > 0) {
+            // The rest of the chain is in the first fragment.
+            return Ok(chain);
+        }
+    }
+    Ok(chain)
+}
+
+fn cut_short(chain: Chain) -> Result<Chain, MalformedChain> {
+    if chain.fragment.is_some() { Ok(chain) } else { Err(MalformedChain) }
+}
+
+fn eight_octet_units(length: u8) -> usize {
+    (usize::from(length) + 1) * 8
+}
+
+fn four_octet_units(length: u8) -> usize {
+    (usize::from(length) + 2) * 4
+}
+
+fn fragment_length(_: u8) -> usize {
+    8
+}
+
+fn fragment(header: &[u8; 8]) -> Fragment {
+    let offset_and_flags = u16::from_be_bytes([header[2], header[3]]);
+    Fragment {
+        offset: offset_and_flags & 0xfff8,
+        more: offset_and_flags & 1 != 0,
+        id: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const fn chain(protocol: Option<u8>, offset: usize) -> Chain {
+        Chain { protocol, offset, fragment: None, routing_zero: false }
+    }
+
+    #[test]
+    fn no_extension_header() {
+        assert_eq!(walk(17, &[0; 8]), Ok(chain(Some(17), 0)));
+        assert_eq!(walk(59, &[]), Ok(chain(Some(59), 0)));
+        assert_eq!(walk(253, &[]), Ok(chain(Some(253), 0)), "unknown protocols are upper layers");
+    }
+
+    #[test]
+    fn options_before_tcp() {
+        let payload = [60, 0, 0, 0, 0, 0, 0, 0, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xaa];
+        assert_eq!(walk(0, &payload), Ok(chain(Some(6), 24)));
+    }
+
+    #[test]
+    fn hop_by_hop_only_comes_first() {
+        assert_eq!(walk(60, &[0, 0, 0, 0, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 0]), Err(MalformedChain));
+    }
+
+    #[test]
+    fn an_authentication_header_counts_in_four_octets() {
+        let mut payload = [0; 24];
+        payload[0] = 17;
+        payload[1] = 4;
+        assert_eq!(walk(51, &payload), Ok(chain(Some(17), 24)));
+    }
+
+    #[test]
+    fn fragments() {
+        let first = walk(44, &[17, 0, 0, 1, 0, 0, 0, 9, 1, 2]).unwrap();
+        assert_eq!(first.fragment, Some(Fragment { offset: 0, more: true, id: 9 }));
+        assert_eq!((first.protocol, first.offset), (Some(17), 8));
+        let later = walk(44, &[17, 0, 0x05, 0xa8, 0, 0, 0, 9, 1, 2]).unwrap();
+        assert_eq!(later.fragment, Some(Fragment { offset: 0x05a8, more: false, id: 9 }));
+        assert_eq!(later.protocol, None, "the ports are in another packet");
+        assert!(walk(44, &[17, 0, 0, 0, 0, 0, 0, 9]).unwrap().fragment.unwrap().is_atomic());
+    }
+
+    #[test]
+    fn a_tiny_first_fragment_has_no_known_protocol() {
+        assert_eq!(walk(44, &[60, 0, 0, 1, 0, 0, 0, 9, 6, 0]).unwrap().protocol, None);
+    }
+
+    #[test]
+    fn a_header_over_the_end_is_malformed() {
+        assert_eq!(walk(60, &[17, 1, 0, 0, 0, 0, 0, 0]), Err(MalformedChain));
+        assert_eq!(walk(60, &[17, 0]), Err(MalformedChain));
+    }
+
+    #[test]
+    fn long_chains_stay_unknown() {
+        let payload: Vec<u8> = (0..20).flat_map(|_| [60, 0, 0, 0, 0, 0, 0, 0]).collect();
+        assert_eq!(walk(60, &payload).unwrap().protocol, None);
+        let mut long = vec![0; 520];
+        long[0] = 60;
+        long[1] = 63;
+        assert_eq!(walk(60, &long).unwrap().protocol, None);
+    }
+
+    #[test]
+    fn routing_header_zero_is_seen() {
+        assert!(walk(43, &[17, 0, 0, 1, 0, 0, 0, 0]).unwrap().routing_zero);
+        assert!(!walk(43, &[17, 0, 4, 1, 0, 0, 0, 0]).unwrap().routing_zero);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_stays_inside(next_header: u8, payload in prop::collection::vec(any::<u8>(), 0..400)) {
+            if let Ok(chain) = walk(next_header, &payload) {
+                prop_assert!(chain.offset <= payload.len());
+            }
+        }
+    }
+}
