@@ -17,3 +17,4 @@ pub mod snapshot;
 pub mod units;
 pub mod verdict;
 pub mod wire;
+pub mod xdp;
