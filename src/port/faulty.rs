@@ -1,5 +1,7 @@
 //! A port that fails like hardware does: slow rings, full rings, lost carrier.
 
+use std::os::fd::RawFd;
+
 use super::{Flush, Frame, Port};
 
 /// Wraps a port and makes it fail by a fixed pseudo-random sequence.
@@ -51,5 +53,13 @@ impl<P: Port> Port for FaultyPort<P> {
             1 => Flush::Pending,
             _ => self.inner.flush(memory),
         }
+    }
+
+    fn descriptors(&self) -> Vec<RawFd> {
+        self.inner.descriptors()
+    }
+
+    fn close(self, memory: &mut P::Memory) {
+        self.inner.close(memory);
     }
 }

@@ -1,6 +1,7 @@
 //! Frames on the heap, and a port that hands out and collects frames in memory.
 
 use std::collections::VecDeque;
+use std::os::fd::RawFd;
 
 use super::{Flush, Frame, FrameMemory, Port};
 use crate::limits::STAMP_MAX_AGE_NANOS;
@@ -112,5 +113,13 @@ impl Port for MemoryPort {
 
     fn flush(&mut self, _: &mut HeapMemory) -> Flush {
         Flush::Done
+    }
+
+    fn descriptors(&self) -> Vec<RawFd> {
+        Vec::new()
+    }
+
+    fn close(self, memory: &mut HeapMemory) {
+        self.incoming.into_iter().chain(self.outgoing).for_each(|frame| memory.free(frame));
     }
 }

@@ -8,6 +8,8 @@ pub mod faulty;
 pub mod memory;
 pub mod pcap;
 
+use std::os::fd::RawFd;
+
 use crate::units::{EdgeId, Nanos};
 
 /// One frame buffer, owned.
@@ -77,4 +79,10 @@ pub trait Port {
 
     /// Asks the device to send what was put into the ring, in a bounded number of calls.
     fn flush(&mut self, memory: &mut Self::Memory) -> Flush;
+
+    /// Descriptors that become readable when a frame arrives: what an idle worker sleeps on.
+    fn descriptors(&self) -> Vec<RawFd>;
+
+    /// Ends the use of the device and gives every frame in its rings back to `memory`.
+    fn close(self, memory: &mut Self::Memory);
 }

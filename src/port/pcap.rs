@@ -1,6 +1,7 @@
 //! A port that receives from one capture file and transmits into another.
 
 use std::io::{Read, Write};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapReader, PcapWriter};
@@ -119,4 +120,11 @@ impl<R: Read, W: Write> Port for PcapPort<R, W> {
     fn flush(&mut self, _: &mut HeapMemory) -> Flush {
         Flush::Done
     }
+
+    fn descriptors(&self) -> Vec<RawFd> {
+        Vec::new()
+    }
+
+    /// Forgets the rest of the input; for the output use [`PcapPort::finish`] instead.
+    fn close(self, _: &mut HeapMemory) {}
 }
