@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Traffic for the lab: the server beyond both ISPs, and clients that use many addresses.
+
+Each verb runs inside one namespace, is bounded in count and time, and prints one JSON object.
+"""
+
+import argparse
+import collections
+import http.server
+import ipaddress
+import json
+import select
+import socket
+import socketserver
+import struct
+import sys
+import threading
+import time
+
+UDP_PORT = 9000
+TCP_PORT = 9001
+HTTP_PORT = 8080
+# <linux/in6.h>; the socket module does not name it.
+IPV6_FREEBIND = 78
+PKTINFO_SPACE = socket.CMSG_SPACE(20)
+BUFFER = 16 << 20
+
+
+def prefix_of(address):
+    """The /48 that an address lies in: which ISP, as the server sees it."""
+    return str(ipaddress.IPv6Network((int(ipaddress.IPv6Address(address)) >> 80 << 80, 48)))
+
+
+def udp_socket():
+    """A socket that may use any address as source and tells which address it was reached at."""
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    # SO_RCVBUFFORCE and SO_SNDBUFFORCE: the lab's root is not held to the system's limits.
+    sock.setsockopt(socket.SOL_SOCKET, 33, BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, 32, BUFFER)
+    return sock
+
+
+def receive(sock):
+    """One datagram: payload, sender, and the address that it was sent to (packed)."""
+    data, control, _, sender = sock.recvmsg(2048, PKTINFO_SPACE)
+    return data, sender, control[0][2][:16]
+
+
+def send(sock, data, source, destination):
+    """One datagram from a source address (packed)."""
+    pktinfo = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, source + b"\0\0\0\0")
+    sock.sendmsg([data], [pktinfo], 0, destination)
+
+
+class Tally:
+    """What the server has seen, by the /48 that it came from."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.reset()
+
+    def reset(self):
+        with self.lock:
+            self.packets = collections.Counter()
+            self.pairs = collections.Counter()
+            self.octets = collections.Counter()
+
+    def datagram(self, source, destination, size):
+        with self.lock:
+            self.packets[source] += 1
+            self.octets[source] += size
+            self.pairs[source, destination] += 1
+
+    def report(self):
+        with self.lock:
+            prefixes = collections.defaultdict(lambda: {"packets": 0, "octets": 0, "addresses": 0, "pairs": 0, "examples": []})
+            for source, packets in self.packets.items():
+                entry = prefixes[prefix_of(source)]
+                entry["packets"] += packets
+                entry["octets"] += self.octets[source]
+                entry["addresses"] += 1
+                if len(entry["examples"]) < 3:
+                    entry["examples"].append(source)
+            for source, _ in self.pairs:
+                prefixes[prefix_of(source)]["pairs"] += 1
+            return prefixes
+
+
+def serve_udp(tally, echo):
+    sock = udp_socket()
+    sock.bind(("::", UDP_PORT))
+    while True:
+        data, sender, local = receive(sock)
+        tally.datagram(sender[0], local, len(data))
+        if echo:
+            send(sock, data, local, sender)
+
+
+class EchoTcp(socketserver.BaseRequestHandler):
+    """First a line with the address that the server sees, then an echo until the client is done."""
+
+    def handle(self):
+        self.request.settimeout(60)
+        self.request.sendall(f"{self.client_address[0]}\n".encode())
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+
+
+class Web(http.server.BaseHTTPRequestHandler):
+    """`/whoami` tells the client's address, `/bytes/N` sends N octets."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        count = int(self.path.rpartition("/")[2]) if self.path.startswith("/bytes/") else 0
+        body = f"{self.client_address[0]}\n".encode() if count == 0 else b""
+        self.send_response(200)
+        self.send_header("Content-Length", str(count or len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        chunk = b"sixways " * 8192
+        while count > 0:
+            count -= self.wfile.write(chunk[:count])
+
+    def log_message(self, *_):
+        pass
+
+
+class TcpServer(socketserver.ThreadingTCPServer):
+    address_family = socket.AF_INET6
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 1024
+
+
+def serve(words):
+    """Serves until its standard input ends; a line `report` is answered, `reset` forgets."""
+    tally = Tally()
+    threading.Thread(target=serve_udp, args=(tally, words.echo), daemon=True).start()
+    for port, handler in ((TCP_PORT, EchoTcp), (HTTP_PORT, Web)):
+        threading.Thread(target=TcpServer(("::", port), handler).serve_forever, daemon=True).start()
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        if line.strip() == "reset":
+            tally.reset()
+        print(json.dumps(tally.report()), flush=True)
+
+
+def addresses(prefix, count):
+    """`count` addresses of a prefix, spread over its interface identifiers, the same each time."""
+    network = ipaddress.IPv6Network(prefix)
+    if network.num_addresses == 1:
+        return [network.network_address.packed] * count
+    step = 0x9E37_79B9_7F4A_7C15 % network.num_addresses | 1
+    return [network[(i + 1) * step % (network.num_addresses - 2) + 1].packed for i in range(count)]
+
+
+def burst(words):
+    """Datagrams over many (source, destination) pairs; counts the echoes that came back to the right pair."""
+    sources = addresses(words.sources, words.source_count)
+    targets = [str(ipaddress.IPv6Address(packed)) for packed in addresses(words.destinations, words.destination_count)]
+    pairs = [(source, target) for target in targets for source in sources] * words.repeat
+    answered = bytearray(len(pairs))
+    wrong = 0
+    sock = udp_socket()
+    sock.setblocking(False)
+
+    def drain():
+        nonlocal wrong
+        while True:
+            try:
+                data, sender, local = receive(sock)
+            except BlockingIOError:
+                return
+            index = struct.unpack("!Q", data[:8])[0]
+            if index < len(pairs) and pairs[index] == (local, sender[0]):
+                answered[index] = 1
+            else:
+                wrong += 1
+
+    started = time.monotonic()
+    padding = b"\0" * (words.size - 8)
+    sent = 0
+    for index, (source, target) in enumerate(pairs):
+        if index % 32 == 0:
+            drain()
+            ahead = index / words.rate - (time.monotonic() - started)
+            if ahead > 0:
+                time.sleep(ahead)
+        try:
+            send(sock, struct.pack("!Q", index) + padding, source, (target, words.port))
+            sent += 1
+        except OSError:
+            continue
+    elapsed = time.monotonic() - started
+    deadline = time.monotonic() + words.wait
+    while not all(answered) and (left := deadline - time.monotonic()) > 0:
+        select.select([sock], [], [], left)
+        drain()
+    print(json.dumps({
+        "pairs": len(set(pairs)), "sent": sent, "answered": sum(answered), "wrong": wrong, "seconds": elapsed,
+    }))
+
+
+def connect(words):
+    """TCP connections one after the other, each with its echo compared; tells by which ISP the server saw them."""
+    sources = addresses(words.sources, words.count)
+    targets = [str(ipaddress.IPv6Address(packed)) for packed in addresses(words.destinations, words.count)]
+    seen = collections.Counter()
+    failures = []
+    payload = bytes(range(256)) * (words.size // 256 + 1)
+    payload = payload[:words.size]
+    for source, target in zip(sources, targets):
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+                sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+                sock.settimeout(words.timeout)
+                sock.bind((str(ipaddress.IPv6Address(source)), 0))
+                sock.connect((target, words.port))
+                stream = sock.makefile("rb")
+                seen[prefix_of(stream.readline().decode().strip())] += 1
+                sock.sendall(payload)
+                if stream.read(len(payload)) != payload:
+                    raise OSError("the echo differs")
+        except OSError as problem:
+            failures.append(f"{ipaddress.IPv6Address(source)} -> {target}: {problem}")
+    print(json.dumps({"connected": words.count - len(failures), "failures": failures, "seen": seen}))
+
+
+def advertise(words):
+    """One router advertisement to all nodes (RFC 4861 §4.2), with prefix and MTU."""
+    prefix = ipaddress.IPv6Network(words.prefix)
+    message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 9000, 0, 0)
+    message += struct.pack("!BBHI", 5, 1, 0, words.mtu)
+    message += struct.pack("!BBBBIII", 3, 4, prefix.prefixlen, 0xC0, 86400, 86400, 0) + prefix.network_address.packed
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+    sock.sendto(message, ("ff02::1", 0, 0, socket.if_nametoindex(words.device)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    sub = verbs.add_parser("serve")
+    sub.add_argument("--no-echo", dest="echo", action="store_false", help="count datagrams, answer none")
+    sub.set_defaults(run=serve)
+    sub = verbs.add_parser("burst")
+    sub.add_argument("--sources", required=True)
+    sub.add_argument("--source-count", type=int, default=128)
+    sub.add_argument("--destinations", required=True)
+    sub.add_argument("--destination-count", type=int, default=96)
+    sub.add_argument("--repeat", type=int, default=1)
+    sub.add_argument("--rate", type=float, default=20_000, help="datagrams a second")
+    sub.add_argument("--size", type=int, default=64, help="octets of payload")
+    sub.add_argument("--wait", type=float, default=2, help="seconds to wait for the last echo")
+    sub.add_argument("--port", type=int, default=UDP_PORT)
+    sub.set_defaults(run=burst)
+    sub = verbs.add_parser("connect")
+    sub.add_argument("--sources", required=True)
+    sub.add_argument("--destinations", required=True)
+    sub.add_argument("--count", type=int, default=20)
+    sub.add_argument("--size", type=int, default=4096, help="octets to echo")
+    sub.add_argument("--timeout", type=float, default=5, help="seconds")
+    sub.add_argument("--port", type=int, default=TCP_PORT)
+    sub.set_defaults(run=connect)
+    sub = verbs.add_parser("advertise")
+    sub.add_argument("device")
+    sub.add_argument("prefix")
+    sub.add_argument("mtu", type=int)
+    sub.set_defaults(run=advertise)
+    words = parser.parse_args()
+    words.run(words)
+
+
+if __name__ == "__main__":
+    main()
