@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam::atomic::AtomicCell;
 use crossbeam::utils::CachePadded;
 
 use crate::limits::{MAX_EDGES, MAX_UPLINKS};
+use crate::port::Ledger;
 use crate::units::{Direction, EdgeId, UplinkId};
 use crate::verdict::DropReason;
 
@@ -68,6 +70,8 @@ pub struct WorkerCounters {
     pub busy_iterations: Counter,
     /// `CLOCK_MONOTONIC` nanoseconds of the latest turn.
     pub heartbeat: Counter,
+    /// Where the worker's frames were, a second ago at most.
+    pub ledger: AtomicCell<Ledger>,
 }
 
 impl Default for EdgeCounters {
@@ -95,6 +99,7 @@ impl Default for WorkerCounters {
             iterations: Counter::default(),
             busy_iterations: Counter::default(),
             heartbeat: Counter::default(),
+            ledger: AtomicCell::default(),
         }
     }
 }

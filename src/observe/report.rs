@@ -1,5 +1,6 @@
 //! What the parts below tell the exporter and `status`: plain data, taken as a whole.
 
+pub use crate::port::Ledger;
 use crate::units::{EdgeId, PortId};
 
 /// What one gate has counted at one edge since its program was first attached (a restart of
@@ -47,29 +48,6 @@ pub struct SocketCounts {
     pub rx_invalid: u64,
     /// Invalid descriptors in the transmit ring: a bug.
     pub tx_invalid: u64,
-}
-
-/// Where the frames of one worker's packet buffer are. All of them, always:
-/// the sum of the places is `total`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
-    /// Frames in the buffer.
-    pub total: u64,
-    /// Unused.
-    pub free: u64,
-    /// In fill rings, or filled by the kernel and not yet read.
-    pub fill: u64,
-    /// In transmit rings or with the device, not yet reported complete.
-    pub transmit: u64,
-    /// In the worker's hands: the current batch, staged, or held for a neighbour.
-    pub in_hand: u64,
-}
-
-impl Ledger {
-    /// Frames that are nowhere: must be 0.
-    pub const fn lost(&self) -> i64 {
-        self.total as i64 - (self.free + self.fill + self.transmit + self.in_hand) as i64
-    }
 }
 
 /// One device of the gateway.

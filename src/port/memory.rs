@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
-use super::{Flush, Frame, FrameMemory, Port};
+use super::{Flush, Frame, FrameMemory, Ledger, Port};
 use crate::limits::STAMP_MAX_AGE_NANOS;
 use crate::units::{EdgeId, Nanos};
 
@@ -42,11 +42,6 @@ impl HeapMemory {
         self.stamps[frame.index as usize] = Some(at);
     }
 
-    /// Frames that are neither free nor lost to anybody: they are in a port, staged or held.
-    pub fn in_use(&self) -> usize {
-        self.stamps.len() - self.free.len()
-    }
-
     fn start(&self, frame: &Frame) -> usize {
         frame.index as usize * self.frame_size + usize::from(frame.offset)
     }
@@ -74,6 +69,12 @@ impl FrameMemory for HeapMemory {
         debug_assert!(!self.free.contains(&frame.index), "frame {} freed twice", frame.index);
         self.stamps[frame.index as usize] = None;
         self.free.push(frame.index);
+    }
+
+    /// A heap has no rings: what is not free is in somebody's hands.
+    fn ledger(&self) -> Ledger {
+        let (total, free) = (self.stamps.len() as u64, self.free.len() as u64);
+        Ledger { total, free, in_hand: total - free, ..Ledger::default() }
     }
 
     fn capacity(&self) -> usize {

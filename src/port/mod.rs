@@ -45,12 +45,38 @@ pub trait FrameMemory {
     /// Gives the buffer back.
     fn free(&mut self, frame: Frame);
 
+    /// Where all the buffers are now.
+    fn ledger(&self) -> Ledger;
+
     /// Longest packet that a buffer takes.
     fn capacity(&self) -> usize;
 
     /// When the frame arrived, if it carries a stamp. Reading clears the stamp; one older than
     /// [`crate::limits::STAMP_MAX_AGE_NANOS`] at `now` is refused.
     fn take_stamp(&mut self, frame: &Frame, now: Nanos) -> Option<Nanos>;
+}
+
+/// Where the frames of one worker's packet buffer are. All of them, always:
+/// the sum of the places is `total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Frames in the buffer.
+    pub total: u64,
+    /// Unused.
+    pub free: u64,
+    /// In fill rings, or filled by the kernel and not yet read.
+    pub fill: u64,
+    /// In transmit rings or with the device, not yet reported complete.
+    pub transmit: u64,
+    /// In the worker's hands: the current batch, staged, or held for a neighbour.
+    pub in_hand: u64,
+}
+
+impl Ledger {
+    /// Frames that are nowhere: must be 0.
+    pub const fn lost(&self) -> i64 {
+        self.total as i64 - (self.free + self.fill + self.transmit + self.in_hand) as i64
+    }
 }
 
 /// What became of frames handed to [`Port::flush`].
