@@ -73,6 +73,11 @@ limits! {
     PACKET_TOO_BIG_PER_SECOND: u64 = 1000, "errors/s";
     /// Messages that wait between one worker and control, each way.
     WORKER_QUEUE: usize = 1024, "messages";
+    /// Time for which binding a socket to a busy queue is tried again: the kernel releases the
+    /// queues of a dead process late.
+    BIND_RETRY_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Frames that one system call sends in copy mode, on kernels that let it be set (6.17).
+    TX_BUDGET: u32 = 64, "frames";
 }
 
 /// [`HELD_NANOS`] as a span.
