@@ -19,8 +19,7 @@ use super::error::SocketError;
 use super::open::SocketOptions;
 use super::stamp::{STAMP_LEN, STAMP_MAGIC};
 use crate::limits::{RESERVED_FRAMES, STAMP_MAX_AGE_NANOS};
-use crate::observe::report::Ledger;
-use crate::port::{Frame, FrameMemory};
+use crate::port::{Frame, FrameMemory, Ledger};
 use crate::units::{EdgeId, Nanos};
 
 /// Octets before a packet that the kernel keeps for XDP programs (`XDP_PACKET_HEADROOM`).
@@ -101,18 +100,7 @@ impl Umem {
         })
     }
 
-    /// Where every frame is, by count. Cheap.
-    pub fn ledger(&self) -> Ledger {
-        Ledger {
-            total: self.slots.len() as u64,
-            free: self.free.len() as u64,
-            fill: self.fill,
-            transmit: self.transmit,
-            in_hand: self.in_hand,
-        }
-    }
-
-    /// Where every frame is, by looking at each: what [`Umem::ledger`] must equal. Walks the
+    /// Where every frame is, by looking at each: what [`FrameMemory::ledger`] must equal. Walks the
     /// whole table; for the second's check and for the exit.
     pub fn audit(&self) -> Ledger {
         let mut ledger = Ledger { total: self.slots.len() as u64, ..Ledger::default() };
@@ -303,6 +291,16 @@ impl FrameMemory for Umem {
 
     fn capacity(&self) -> usize {
         self.frame_size - XDP_HEADROOM
+    }
+
+    fn ledger(&self) -> Ledger {
+        Ledger {
+            total: self.slots.len() as u64,
+            free: self.free.len() as u64,
+            fill: self.fill,
+            transmit: self.transmit,
+            in_hand: self.in_hand,
+        }
     }
 
     fn take_stamp(&mut self, frame: &Frame, now: Nanos) -> Option<Nanos> {

@@ -418,7 +418,7 @@ fn shut_gates_are_named() {
     in_lab(|lab| {
         lab.pair("gw0", "far0", 1);
         let open = |options: &SocketOptions, interface, queue| {
-            open_worker(options, &[spec(0, interface, &[queue])]).err().expect("an error").to_string()
+            open_worker(options, &[spec(0, interface, &[queue])]).expect_err("must fail").to_string()
         };
         let missing = open(&options(64), "nonesuch0", 0);
         assert!(missing.contains("nonesuch0") && missing.contains("ip link"), "{missing}");
