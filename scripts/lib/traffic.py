@@ -199,8 +199,10 @@ def burst(words):
     while not all(answered) and (left := deadline - time.monotonic()) > 0:
         select.select([sock], [], [], left)
         drain()
+    examples = [pair for pair, done in zip(pairs, answered) if done][:4]
     print(json.dumps({
         "pairs": len(set(pairs)), "sent": sent, "answered": sum(answered), "wrong": wrong, "seconds": elapsed,
+        "examples": [(str(ipaddress.IPv6Address(source)), target) for source, target in examples],
     }))
 
 
