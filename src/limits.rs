@@ -78,6 +78,29 @@ limits! {
     BIND_RETRY_NANOS: u64 = 5_000_000_000, "nanoseconds";
     /// Frames that one system call sends in copy mode, on kernels that let it be set (6.17).
     TX_BUDGET: u32 = 64, "frames";
+    /// Protocol tag (`RTPROT`) of the rules and routes that the gateway installs for the host.
+    HOST_PROTOCOL: u8 = 96, "number";
+    /// Priority of the host's rules that keep routes other than default ones; the rules that
+    /// lead to the ISP's own table follow with the next number.
+    HOST_RULE_PRIORITY: u32 = 30_600, "priority";
+    /// First routing table with an ISP's default route for the host; the ISP's id is added.
+    HOST_TABLE: u32 = 30_600, "table";
+    /// Neighbours that control asks the kernel to resolve at the same time.
+    ASKED_NEIGHBOURS: usize = 1024, "neighbours";
+    /// Neighbours in use that control asks the kernel to keep fresh.
+    MANAGED_NEIGHBOURS: usize = 4096, "neighbours";
+    /// Time after which a neighbour without an answer may be asked for again.
+    NEIGHBOUR_RETRY_NANOS: u64 = 1_000_000_000, "nanoseconds";
+    /// Time between two looks at which neighbours the workers use.
+    NEIGHBOUR_SWEEP_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Time after which a neighbour that no worker used is left to the kernel's own ageing.
+    NEIGHBOUR_IDLE_NANOS: u64 = 300_000_000_000, "nanoseconds";
+    /// Requests for neighbours that wait for control.
+    WANT_QUEUE: usize = 1024, "requests";
+    /// Time that a burst of netlink events must have been quiet before control looks.
+    NETLINK_QUIET_NANOS: u64 = 5_000_000, "nanoseconds";
+    /// Longest time that a burst of netlink events puts off control's look.
+    NETLINK_PATIENCE_NANOS: u64 = 50_000_000, "nanoseconds";
 }
 
 /// [`HELD_NANOS`] as a span.

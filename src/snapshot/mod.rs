@@ -41,9 +41,9 @@ pub struct Snapshot {
     pub internal: Box<[Prefix]>,
     /// By [`PortId`]: the edge of untagged frames, if any.
     pub untagged: Box<[Option<EdgeId>]>,
-    /// By [`EdgeId`].
+    /// By [`EdgeId`]. An id that is kept for an edge which is gone has an empty name.
     pub edges: Box<[Edge]>,
-    /// By [`UplinkId`].
+    /// By [`UplinkId`]. An id that is kept for an ISP which is gone has an empty name.
     pub uplinks: Box<[Uplink]>,
     /// All prefix pairs of all ISPs.
     pub mappings: MappingTable,

@@ -20,18 +20,26 @@ pub struct LanRoute {
 /// The kernel's routes into the LANs, by longest match.
 #[derive(Clone, Debug)]
 pub struct LanRoutes {
-    routes: IntervalMap<(EdgeId, Option<Ipv6Addr>)>,
+    routes: IntervalMap<Option<(EdgeId, Option<Ipv6Addr>)>>,
 }
 
 impl LanRoutes {
     /// The table of `routes`.
     pub fn new(routes: &[LanRoute]) -> Self {
-        let entries: Vec<_> = routes.iter().map(|route| (route.prefix, (route.edge, route.via))).collect();
+        Self::with_holes(routes, &[])
+    }
+
+    /// The table of `routes`, in which the destinations in `holes` are in no LAN, unless a
+    /// route is more specific than the hole.
+    pub fn with_holes(routes: &[LanRoute], holes: &[Prefix]) -> Self {
+        let holes = holes.iter().map(|prefix| (*prefix, None));
+        let routes = routes.iter().map(|route| (route.prefix, Some((route.edge, route.via))));
+        let entries: Vec<_> = holes.chain(routes).collect();
         Self { routes: IntervalMap::new(&entries) }
     }
 
     /// The edge that `destination` is behind and the neighbour to hand the packet to.
     pub fn lookup(&self, destination: Ipv6Addr) -> Option<(EdgeId, Ipv6Addr)> {
-        self.routes.get(destination).map(|(edge, via)| (edge, via.unwrap_or(destination)))
+        self.routes.get(destination).flatten().map(|(edge, via)| (edge, via.unwrap_or(destination)))
     }
 }

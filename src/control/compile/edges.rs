@@ -1,0 +1,101 @@
+//! Edges as the packet path sees them, and the sources of the errors that it makes.
+
+use std::cmp::Reverse;
+use std::net::Ipv6Addr;
+
+use super::site::{IspSide, LanSide, Site};
+use crate::control::kernel::{Address, Link};
+use crate::limits::MIN_MTU;
+use crate::npt::Prefix;
+use crate::snapshot::{Edge, Role};
+
+/// The edge of a LAN.
+pub fn lan(site: &Site<'_>, lan: &LanSide<'_>) -> Edge {
+    Edge {
+        name: lan.interface.into(),
+        port: lan.port,
+        role: Role::Lan,
+        mac: lan.link.and_then(|link| link.mac).unwrap_or_default(),
+        mtu: mtu(lan.link, None),
+        error_source: lan_error_source(site, lan),
+    }
+}
+
+/// The edge of an ISP.
+pub fn isp(site: &Site<'_>, isp: &IspSide<'_>) -> Edge {
+    Edge {
+        name: isp.config.interface.as_str().into(),
+        port: isp.port,
+        role: Role::Isp(isp.uplink),
+        mac: isp.link.and_then(|link| link.mac).unwrap_or_default(),
+        mtu: mtu(isp.link, isp.config.mtu),
+        error_source: isp_error_source(site, isp),
+    }
+}
+
+fn mtu(link: Option<&Link>, configured: Option<u16>) -> u16 {
+    let device = link.map(|link| u16::try_from(link.mtu).unwrap_or(u16::MAX));
+    device.into_iter().chain(configured).min().unwrap_or(MIN_MTU)
+}
+
+/// An own address of that interface, else of any LAN (RFC 4443 §2.2).
+fn lan_error_source(site: &Site<'_>, lan: &LanSide<'_>) -> Option<Ipv6Addr> {
+    let is_internal =
+        |address: &Address| site.config.site.internal.iter().any(|internal| internal.contains(address.address));
+    let here = lan.link.map(|link| link.ifindex);
+    sources(site)
+        .filter(|address| site.lan_at(address.ifindex).is_some())
+        .max_by_key(|address| {
+            let here = Some(address.ifindex) == here;
+            (here, is_internal(address), !address.deprecated, Reverse(address.address))
+        })
+        .map(|address| address.address)
+}
+
+/// A global own address of that interface, one in the ISP's own prefixes first; else any own
+/// address in them; else (an unnumbered WAN) the image of an address that is never a host.
+fn isp_error_source(site: &Site<'_>, isp: &IspSide<'_>) -> Option<Ipv6Addr> {
+    let position = site.isps.iter().position(|other| other.edge == isp.edge)?;
+    let prefix = |address: &Address| Prefix::containing(address.address, 128);
+    let delegated = |address: &Address| site.owner(prefix(address)).is_some_and(|(owner, _)| owner == position);
+    sources(site)
+        .filter(|address| {
+            let global_here = isp.is_at(address.ifindex)
+                && !address.address.is_unique_local()
+                && !site.is_foreign_internal(position, prefix(address))
+                && site.owner(prefix(address)).is_none();
+            global_here || delegated(address)
+        })
+        .max_by_key(|address| {
+            let here = isp.is_at(address.ifindex);
+            (here, delegated(address), !address.deprecated, Reverse(address.address))
+        })
+        .map(|address| address.address)
+        .or_else(|| probe_image(site, isp))
+}
+
+/// Own addresses that packets may be sent from.
+fn sources<'a>(site: &'a Site<'_>) -> impl Iterator<Item = &'a Address> {
+    site.kernel.own_addresses().filter(|address| !address.tentative)
+}
+
+/// First interface identifier of the 128 that are reserved for subnet anycast (RFC 2526,
+/// RFC 5453): no host has one, so no host has its image.
+const RESERVED_IID: u64 = 0xfdff_ffff_ffff_ff80;
+
+/// The image, under one of the ISP's mappings, of a reserved identifier in the first subnet.
+/// The mapping with the shortest internal prefix comes first; an identifier without an image,
+/// or whose image is an own address, gives way to the next.
+fn probe_image(site: &Site<'_>, isp: &IspSide<'_>) -> Option<Ipv6Addr> {
+    let mut mappings: Vec<_> = isp.mappings.iter().map(|(_, mapping)| mapping).collect();
+    mappings.sort_by_key(|mapping| (mapping.internal().len(), mapping.internal()));
+    mappings.into_iter().find_map(|mapping| {
+        let subnet = mapping.internal().address().to_bits();
+        (0..0x80).find_map(|n| {
+            let probe = Ipv6Addr::from_bits(subnet | u128::from(RESERVED_IID + n));
+            let image = mapping.outbound(probe).ok()?;
+            let is_free = site.kernel.own_addresses().all(|own| own.address != image);
+            (mapping.inbound(image) == Ok(probe) && is_free).then_some(image)
+        })
+    })
+}

@@ -1,0 +1,74 @@
+//! The gates' tables: which destinations the kernel routes and which the workers translate.
+//!
+//! The kernel's own routes decide what is not Internet.
+
+use std::collections::BTreeMap;
+
+use super::guard;
+use super::own::Own;
+use super::site::{Site, Way, without_repeats};
+use crate::control::kernel::Link;
+use crate::npt::Prefix;
+use crate::snapshot::{GateAction, GateEdge, GatePort, GateRole, GateRoute, GateTables};
+use crate::units::{EdgeId, PortId};
+
+/// Gates and guards of all devices that exist.
+pub fn tables(site: &Site<'_>, own: &[Own]) -> GateTables {
+    let lan_routes = lan_routes(site);
+    let lans = site.lans.iter().filter_map(|lan| Some(port(lan.port, lan.edge, lan.link?, GateRole::Lan, &lan_routes)));
+    let isps = site.isps.iter().enumerate().filter_map(|(position, isp)| {
+        Some(port(isp.port, isp.edge, isp.link?, GateRole::Isp, &isp_routes(site, position)))
+    });
+    GateTables {
+        ports: lans.chain(isps).collect(),
+        guards: guard::tables(site),
+        own: own.iter().map(|own| (own.address, own.edges)).collect(),
+    }
+}
+
+fn port(port: PortId, edge: EdgeId, link: &Link, role: GateRole, routes: &[(Prefix, GateAction)]) -> GatePort {
+    GatePort {
+        port,
+        interface: link.name.clone(),
+        ifindex: link.ifindex,
+        edges: vec![GateEdge { edge, vlan: None, role, macs: link.mac.into_iter().collect() }],
+        routes: routes.iter().map(|(prefix, action)| GateRoute { edge, prefix: *prefix, action: *action }).collect(),
+    }
+}
+
+/// LAN edges: whatever the kernel routes by a route of its own out of anything but an ISP edge
+/// is the kernel's. All else is steered: the Internet, the ISPs' prefixes (hairpin), subnets
+/// that nobody has been given, and what the kernel refuses.
+fn lan_routes(site: &Site<'_>) -> Vec<(Prefix, GateAction)> {
+    let routes = site.routes.iter().map(|route| {
+        let action = match site.way(route) {
+            Way::Lan(..) | Way::Elsewhere => GateAction::Pass,
+            Way::Isp(_) | Way::Nowhere => GateAction::Steer,
+        };
+        (route.prefix, action)
+    });
+    without_repeats(routes, Some(GateAction::Steer))
+}
+
+/// ISP edges: every ISP's external prefixes are steered, so that the packet path can tell a
+/// wrong uplink from transit. Inside this ISP's, a route to a device that is not ours leads
+/// to a routed DMZ.
+fn isp_routes(site: &Site<'_>, position: usize) -> Vec<(Prefix, GateAction)> {
+    let mut entries: BTreeMap<Prefix, GateAction> =
+        site.isps.iter().flat_map(|isp| isp.externals()).map(|external| (external, GateAction::Steer)).collect();
+    for (prefix, owner, way) in routes_inside(site) {
+        let welcome = owner == position || site.config.site.accept_any_uplink;
+        let action = if welcome && way == Way::Elsewhere { GateAction::Pass } else { GateAction::Steer };
+        entries.insert(prefix, action);
+    }
+    without_repeats(entries, None)
+}
+
+/// The kernel's routes more specific than the external prefix that they lie in: (prefix, the
+/// ISP's position, where to).
+pub fn routes_inside<'a>(site: &'a Site<'_>) -> impl Iterator<Item = (Prefix, usize, Way)> + 'a {
+    site.routes.iter().filter_map(|route| {
+        let (owner, external) = site.owner(route.prefix)?;
+        (route.prefix != external).then(|| (route.prefix, owner, site.way(route)))
+    })
+}

@@ -1,0 +1,129 @@
+//! Configuration + kernel state + ids → one generation: what workers read and what the gate
+//! enforces. Pure; the same input gives the same output.
+//!
+//! Order of application (the run loop's duty): new and changed entries of guards and gates,
+//! then sockets, then the snapshot, then the deletion of entries that are gone. So nothing is
+//! steered to a socket that is not there, an image is welcome at the gate before the first
+//! packet leaves with it, and one that is withdrawn is let in until the workers know. Packets
+//! in between meet one world or the other: workers drop and count what theirs has no place
+//! for, and whatever the kernel makes of a packet, the guards keep foreign sources in.
+
+mod edges;
+mod gate;
+mod guard;
+pub mod next_hops;
+mod own;
+mod routes;
+mod site;
+#[cfg(test)]
+mod tests;
+
+use crate::control::config::Config;
+use crate::control::ids::Ids;
+use crate::control::kernel::KernelState;
+use crate::limits::MIN_MTU;
+use crate::snapshot::{
+    BucketError, Buckets, Claim, Edge, Generation, HashKey, MappingTable, Role, Snapshot, Uplink, UplinkMapping,
+};
+use crate::units::{EdgeId, MacAddr, PortId};
+use site::Site;
+
+/// Why a configuration cannot be compiled.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// [`Ids::assign`] has not seen this configuration.
+    #[error("`{0}` has no id; assign ids to the configuration before compiling it")]
+    NoId(String),
+    /// One interface, two roles.
+    #[error("interface `{0}` is named twice; give every [[lan]] and [[isp]] an interface of its own")]
+    InterfaceTwice(String),
+    /// Not Ethernet.
+    #[error("interface `{0}` has no MAC address; a [[lan]] or [[isp]] needs an Ethernet interface")]
+    NoMac(String),
+    /// No bucket table.
+    #[error("the ISPs' weights make no table: {0}")]
+    Buckets(#[from] BucketError),
+}
+
+/// The generation numbered `generation`. An interface that does not exist (yet, or any more)
+/// is no error: its edge is there, its gate and guard are not, and its ISP is not usable.
+///
+/// # Errors
+/// When `config` contradicts itself or `ids` was not assigned from it.
+pub fn compile(
+    config: &Config,
+    kernel: &KernelState,
+    ids: &Ids,
+    generation: u64,
+    hash_key: HashKey,
+) -> Result<Generation, CompileError> {
+    let site = Site::new(config, kernel, ids)?;
+    let own = own::own_addresses(&site);
+    let uplinks = uplinks(&site);
+    let mappings: Vec<UplinkMapping> = site
+        .isps
+        .iter()
+        .flat_map(|isp| {
+            isp.mappings.iter().map(|(id, mapping)| UplinkMapping { id: *id, uplink: isp.uplink, mapping: *mapping })
+        })
+        .collect();
+    let claims: Vec<Claim<'_>> =
+        site.isps.iter().map(|isp| (isp.uplink, isp.config.name.as_str(), isp.config.weight)).collect();
+    let snapshot = Snapshot {
+        generation,
+        internal: config.site.internal.clone().into(),
+        untagged: untagged(&site),
+        edges: edges(&site),
+        mappings: MappingTable::new(&mappings, uplinks.len()),
+        routes: routes::lan_routes(&site),
+        buckets: Buckets::build(&claims)?,
+        usable: next_hops::usable(&site, &uplinks),
+        uplinks,
+        hash_key,
+        own_addresses: own.iter().map(|own| own.address).collect(),
+        accept_any_uplink: config.site.accept_any_uplink,
+    };
+    Ok(Generation { snapshot, gate: gate::tables(&site, &own) })
+}
+
+fn untagged(site: &Site<'_>) -> Box<[Option<EdgeId>]> {
+    let mut untagged = vec![None; site.edges().map(|(port, _)| port.index() + 1).max().unwrap_or(0)];
+    for (port, edge) in site.edges() {
+        untagged[port.index()] = Some(edge);
+    }
+    untagged.into()
+}
+
+/// By id; ids in between that are kept for a name that is gone have an empty name.
+fn edges(site: &Site<'_>) -> Box<[Edge]> {
+    let unused = Edge {
+        name: "".into(),
+        port: PortId(0),
+        role: Role::Lan,
+        mac: MacAddr::default(),
+        mtu: MIN_MTU,
+        error_source: None,
+    };
+    let mut edges = vec![unused; site.edges().map(|(_, edge)| edge.index() + 1).max().unwrap_or(0)];
+    for lan in &site.lans {
+        edges[lan.edge.index()] = edges::lan(site, lan);
+    }
+    for isp in &site.isps {
+        edges[isp.edge.index()] = edges::isp(site, isp);
+    }
+    edges.into()
+}
+
+/// By id, like [`edges`].
+fn uplinks(site: &Site<'_>) -> Box<[Uplink]> {
+    let unused = Uplink { name: "".into(), edge: EdgeId(0), next_hop: None };
+    let mut uplinks = vec![unused; site.isps.iter().map(|isp| isp.uplink.index() + 1).max().unwrap_or(0)];
+    for isp in &site.isps {
+        uplinks[isp.uplink.index()] = Uplink {
+            name: isp.config.name.as_str().into(),
+            edge: isp.edge,
+            next_hop: next_hops::next_hop(site.kernel, isp.link, isp.config.next_hop),
+        };
+    }
+    uplinks.into()
+}

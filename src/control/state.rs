@@ -1,0 +1,208 @@
+//! The state directory: what must outlast a restart and a reboot. Each file is versioned, for
+//! its owner's eyes only, and written whole by rename.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::control::ids::Ids;
+use crate::snapshot::{HashKey, KEY_WORDS};
+
+/// Where the state lies unless `--state` says otherwise.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/sixways";
+
+const VERSION: u32 = 1;
+
+/// The directory, locked for as long as the value lives.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why the state cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file system refused.
+    #[error("cannot {what} {}: {source}; name a writable directory with --state", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The answer.
+        source: io::Error,
+    },
+    /// Another gateway uses the directory.
+    #[error("{} is in use by another gateway; stop it, or give this one its own directory with --state", .0.display())]
+    InUse(PathBuf),
+    /// The content makes no sense.
+    #[error("{} is damaged or of another version: {reason}; remove it to start anew (flows may change their ISP)", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No randomness.
+    #[error("the system gave no random numbers for the hash key: {0}")]
+    Random(getrandom::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Versioned<T> {
+    version: u32,
+    content: T,
+}
+
+impl StateDir {
+    /// Opens the directory, making it if it is missing, and locks out other gateways.
+    ///
+    /// # Errors
+    /// When it cannot be made or locked.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let io = |what, source| StateError::Io { what, path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| io("make", source))?;
+        let lock = private(OpenOptions::new().create(true).truncate(false), &path.join("lock"))
+            .map_err(|source| io("write into", source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StateError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => Err(io("lock", source)),
+        }
+    }
+
+    /// The ids of the last run; none at first.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn ids(&self) -> Result<Ids, StateError> {
+        let ids: Ids = self.load("ids.json")?.unwrap_or_default();
+        if ids.is_sound() { Ok(ids) } else { Err(self.damaged("ids.json", "ids contradict each other".to_owned())) }
+    }
+
+    /// Keeps the ids.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep_ids(&self, ids: &Ids) -> Result<(), StateError> {
+        self.store("ids.json", ids)
+    }
+
+    /// The key of the steering hash, made at the first call and kept.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, or cannot be written.
+    pub fn hash_key(&self) -> Result<HashKey, StateError> {
+        if let Some(words) = self.load::<[u64; KEY_WORDS]>("hash-key.json")? {
+            return Ok(HashKey(words));
+        }
+        let mut words = [0; KEY_WORDS];
+        for word in &mut words {
+            *word = getrandom::u64().map_err(StateError::Random)?;
+        }
+        self.store("hash-key.json", &words)?;
+        Ok(HashKey(words))
+    }
+
+    fn damaged(&self, file: &str, reason: String) -> StateError {
+        StateError::Damaged { path: self.path.join(file), reason }
+    }
+
+    fn load<T: DeserializeOwned>(&self, file: &str) -> Result<Option<T>, StateError> {
+        let path = self.path.join(file);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StateError::Io { what: "read", path, source }),
+        };
+        let found: Versioned<T> = serde_json::from_str(&text).map_err(|error| self.damaged(file, error.to_string()))?;
+        if found.version != VERSION {
+            return Err(self.damaged(file, format!("version {} instead of {VERSION}", found.version)));
+        }
+        Ok(Some(found.content))
+    }
+
+    fn store<T: Serialize>(&self, file: &str, content: &T) -> Result<(), StateError> {
+        let path = self.path.join(file);
+        self.store_at(&path, content).map_err(|source| StateError::Io { what: "write", path, source })
+    }
+
+    fn store_at<T: Serialize>(&self, path: &Path, content: &T) -> io::Result<()> {
+        let text = serde_json::to_vec(&Versioned { version: VERSION, content })?;
+        // The lock makes us the only writer, so a fixed name for the new file will do.
+        let new = path.with_extension("new");
+        let mut file = private(OpenOptions::new().create(true).truncate(true), &new)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.write(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_hash_key_is_made_once_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/state");
+        let key = StateDir::open(&path).unwrap().hash_key().unwrap();
+        assert!(key.0.iter().all(|word| *word != 0), "eleven random words");
+        assert_eq!(StateDir::open(&path).unwrap().hash_key().unwrap(), key);
+        let mode = fs::metadata(path.join("hash-key.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(!path.join("hash-key.new").exists());
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(StateDir::open(other.path()).unwrap().hash_key().unwrap(), key);
+    }
+
+    #[test]
+    fn two_gateways_do_not_share_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = StateDir::open(dir.path()).unwrap();
+        let error = StateDir::open(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("in use by another gateway"), "{error}");
+        drop(first);
+        StateDir::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn damage_is_reported_with_the_file_and_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let twice = r#"{"version":1,"content":{"ports":{"ids":{"a":1,"b":1},"gone":[]},
+            "edges":{"ids":{},"gone":[]},"uplinks":{"ids":{},"gone":[]},"mappings":{"ids":{},"gone":[]}}}"#;
+        for text in ["", "{", r#"{"version":2,"content":{}}"#, twice] {
+            fs::write(dir.path().join("ids.json"), text).unwrap();
+            let error = state.ids().unwrap_err().to_string();
+            assert!(error.contains("ids.json") && error.contains("remove it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn ids_come_back_as_they_were_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(state.ids().unwrap(), Ids::default());
+        let ids: Ids = serde_json::from_str(
+            r#"{"ports":{"ids":{"a":3},"gone":["a"]},"edges":{"ids":{},"gone":[]},
+                "uplinks":{"ids":{"x":14},"gone":[]},"mappings":{"ids":{},"gone":[]}}"#,
+        )
+        .unwrap();
+        state.keep_ids(&ids).unwrap();
+        assert_eq!(state.ids().unwrap(), ids);
+    }
+}
