@@ -11,12 +11,13 @@ use super::process::{output, run};
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/traffic.py");
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// `count` echo requests, one every `interval_ms`; how many were answered.
+/// `count` echo requests, one every `interval_ms`; how many were answered. `target` may have
+/// options of ping before it.
 #[track_caller]
 pub fn ping(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -> u32 {
     let interval = (f64::from(interval_ms) / 1000.0).to_string();
     let mut command = lab.command(role, "ping");
-    command.args(["-6", "-n", "-q", "-W", "1", "-c", &count.to_string(), "-i", &interval, target]);
+    command.args(["-6", "-n", "-q", "-W", "1", "-c", &count.to_string(), "-i", &interval]).args(target.split(" "));
     // Its status is an error when answers are missing: that is an answer too.
     let output = String::from_utf8_lossy(&output(&mut command, LIMIT).stdout).into_owned();
     let received = output.split(", ").find_map(|part| part.strip_suffix(" received"));
