@@ -5,19 +5,32 @@
 //! only folder besides `os.rs` that may use `unsafe`.
 
 mod anchor;
+mod bpf_error;
+mod counts;
 pub mod device;
 pub mod error;
+mod gate;
+mod guard;
 mod kick;
 pub mod limit;
+mod link;
 pub mod open;
+mod pins;
 pub mod plan;
+mod release;
 mod ring;
 pub mod socket;
 pub mod stamp;
+mod tables;
 pub mod umem;
 
+pub use bpf_error::BpfError;
 pub use error::SocketError;
+pub use gate::{Attach, Gate, GateOptions};
+pub use guard::{Guard, GuardAttach};
 pub use open::{PortSpec, SocketOptions, open_worker};
+pub use pins::{DEFAULT_BPFFS, PinError, Pins};
 pub use plan::{QueuePlan, plan_queues};
+pub use release::release;
 pub use socket::XskPort;
 pub use umem::Umem;

@@ -1,0 +1,270 @@
+//! The gate of one port: its program, its maps, its link.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::Ipv6Addr;
+use std::os::fd::AsRawFd;
+
+use aya::maps::{HashMap, LpmTrie, MapData, PerCpuArray, XskMap};
+use aya::programs::links::FdLink;
+use aya::programs::xdp::XdpMode;
+use aya::programs::{ProgramError, Xdp};
+use aya::{Ebpf, EbpfLoader};
+
+use super::bpf_error::{BpfError, map};
+use super::counts::{Counts, is_adoptable};
+use super::link::adopt;
+use super::pins::{Pins, unpin};
+use super::tables::{reconcile, reconcile_trie};
+use crate::observe::report::GateCounts;
+use crate::snapshot::{GateAction, GatePort, GateRole};
+use crate::units::EdgeId;
+
+static PROGRAM: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/gate.bpf.o"));
+
+/// The VLAN of untagged frames in the program's table.
+const UNTAGGED: u32 = 4096;
+/// Entries of the counts map: as many edges as there may be, eight counts each.
+const COUNTS: u32 = 16 * 8;
+
+/// How the program is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// By the driver, or by the kernel's stack where the driver cannot.
+    Auto,
+    /// By the driver.
+    Native,
+    /// By the kernel's stack.
+    Generic,
+}
+
+/// What is fixed while a gate is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct GateOptions {
+    /// How to run it.
+    pub attach: Attach,
+    /// Longest frame that the packet buffer takes, Ethernet header included.
+    pub max_frame: u32,
+    /// One redirected frame in this many, a power of two, carries an arrival stamp; 0: none.
+    pub stamp_every: u32,
+}
+
+/// The gate of one port.
+pub struct Gate {
+    interface: String,
+    edges: Vec<EdgeId>,
+    program: Ebpf,
+    /// The running gate of an earlier process, to be handed to this program.
+    adopted: Option<FdLink>,
+    native: bool,
+    edge_map: HashMap<MapData, u32, [u32; 2]>,
+    mac_map: HashMap<MapData, [u8; 8], u32>,
+    own_map: HashMap<MapData, [u8; 16], u64>,
+    route_map: LpmTrie<MapData, [u8; 20], u32>,
+    sockets: XskMap<MapData>,
+    counts: Counts,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("interface", &self.interface).field("native", &self.native).finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// Loads a gate with fresh maps and fills them. Where an earlier process has left one on the
+    /// device, that one goes on until [`Gate::open`]; otherwise this one is attached now, closed:
+    /// without sockets it drops what is for the workers.
+    ///
+    /// # Errors
+    /// When the kernel does not take the program, or another program is on the device.
+    pub fn prepare(
+        pins: &Pins,
+        port: &GatePort,
+        own: &[(Ipv6Addr, u16)],
+        options: &GateOptions,
+    ) -> Result<Self, BpfError> {
+        let counts_pin = pins.path("gate_counts", &port.interface);
+        if !is_adoptable(&counts_pin, COUNTS) {
+            unpin(&counts_pin).map_err(|error| BpfError::pin(&port.interface, error))?;
+        }
+        let stamp_mask = options.stamp_every.wrapping_sub(1);
+        let default_edge = port.edges.first().map_or(0, |edge| u32::from(edge.edge.0));
+        let mut program = EbpfLoader::new()
+            .override_global("max_frame", &options.max_frame, true)
+            .override_global("stamp_mask", &stamp_mask, true)
+            .override_global("default_edge", &default_edge, true)
+            .map_pin_path("counts", counts_pin)
+            .load(PROGRAM)
+            .map_err(|error| BpfError::load(&port.interface, error))?;
+        let mut gate = Self {
+            interface: port.interface.clone(),
+            edges: Vec::new(),
+            edge_map: HashMap::try_from(map(&mut program, "edges")?)?,
+            mac_map: HashMap::try_from(map(&mut program, "macs")?)?,
+            own_map: HashMap::try_from(map(&mut program, "own")?)?,
+            route_map: LpmTrie::try_from(map(&mut program, "routes")?)?,
+            sockets: XskMap::try_from(map(&mut program, "sockets")?)?,
+            counts: Counts::new(PerCpuArray::try_from(map(&mut program, "counts")?)?),
+            program,
+            adopted: None,
+            native: false,
+        };
+        gate.apply(port, own)?;
+        gate.xdp().load().map_err(|error| BpfError::program(&port.interface, error))?;
+        gate.find_or_attach(pins, port, options.attach)?;
+        Ok(gate)
+    }
+
+    /// Gives the frames of `queue` to this AF_XDP socket.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn set_socket(&mut self, queue: u32, socket: &impl AsRawFd) -> Result<(), BpfError> {
+        Ok(self.sockets.set(queue, socket.as_raw_fd(), 0)?)
+    }
+
+    /// Takes every queue's socket away: what is for the workers is dropped from now on.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn close(&mut self) -> Result<(), BpfError> {
+        for queue in 0..self.sockets.len() {
+            match self.sockets.unset(queue) {
+                Err(aya::maps::MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The last step of a start: an adopted gate runs this program, with these maps and sockets,
+    /// from one frame to the next.
+    ///
+    /// # Errors
+    /// When the kernel refuses; the former program then goes on.
+    pub fn open(&mut self) -> Result<(), BpfError> {
+        let Some(link) = self.adopted.take() else { return Ok(()) };
+        let interface = self.interface.clone();
+        let failed = |error| BpfError::program(&interface, error);
+        let link = link.try_into().map_err(|error| BpfError::Link { interface: self.interface.clone(), error })?;
+        let id = self.xdp().attach_to_link(link).map_err(failed)?;
+        // The pin keeps it; this process must not end it.
+        drop(self.xdp().take_link(id).map_err(failed)?);
+        Ok(())
+    }
+
+    /// Puts new tables in place of the old, entry by entry.
+    ///
+    /// # Errors
+    /// When a map is full or the kernel refuses.
+    pub fn apply(&mut self, port: &GatePort, own: &[(Ipv6Addr, u16)]) -> Result<(), BpfError> {
+        let own = own.iter().map(|(address, edges)| (address.octets(), u64::from(*edges))).collect();
+        reconcile(&mut self.own_map, &own)?;
+        let macs = port.edges.iter().flat_map(|edge| edge.macs.iter().map(|mac| (mac_key(mac.0, edge.edge), 1)));
+        reconcile(&mut self.mac_map, &macs.collect())?;
+        let routes: BTreeMap<_, _> = port
+            .routes
+            .iter()
+            .map(|route| {
+                let length = 32 + u32::from(route.prefix.len());
+                ((length, route_key(route.edge, route.prefix.address())), action(route.action))
+            })
+            .collect();
+        reconcile_trie(&mut self.route_map, &routes)?;
+        let edges = port
+            .edges
+            .iter()
+            .map(|edge| (edge.vlan.map_or(UNTAGGED, u32::from), [u32::from(edge.edge.0), role(edge.role)]))
+            .collect();
+        reconcile(&mut self.edge_map, &edges)?;
+        self.edges = port.edges.iter().map(|edge| edge.edge).collect();
+        Ok(())
+    }
+
+    /// What was counted at each edge, since the first gate of this device.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn counts(&self) -> Result<Vec<(EdgeId, GateCounts)>, BpfError> {
+        self.edges.iter().map(|edge| Ok((*edge, self.counts.gate(*edge)?))).collect()
+    }
+
+    /// Whether the driver runs the program, rather than the kernel's stack.
+    pub const fn is_native(&self) -> bool {
+        self.native
+    }
+
+    fn xdp(&mut self) -> &mut Xdp {
+        self.program
+            .program_mut("gate")
+            .and_then(|program| program.try_into().ok())
+            .expect("gate.bpf.c has an XDP program of this name")
+    }
+
+    fn find_or_attach(&mut self, pins: &Pins, port: &GatePort, attach: Attach) -> Result<(), BpfError> {
+        let pin = |native| pins.path(if native { "gate_native" } else { "gate_generic" }, &port.interface);
+        for native in [true, false] {
+            let wanted = attach == Attach::Auto || (attach == Attach::Native) == native;
+            match adopt(&pin(native), port.ifindex) {
+                Some(link) if wanted && self.adopted.is_none() => {
+                    self.native = native;
+                    self.adopted = Some(link);
+                }
+                _ => unpin(&pin(native)).map_err(|error| BpfError::pin(&port.interface, error))?,
+            }
+        }
+        if self.adopted.is_some() {
+            return Ok(());
+        }
+        let native = match attach {
+            Attach::Native => self.attach(port, true).map(|link| (link, true)),
+            Attach::Generic => self.attach(port, false).map(|link| (link, false)),
+            Attach::Auto => self
+                .attach(port, true)
+                .map(|link| (link, true))
+                .or_else(|_| self.attach(port, false).map(|link| (link, false))),
+        };
+        let (link, native) = native.map_err(|error| BpfError::program(&port.interface, error))?;
+        link.pin(pin(native)).map_err(|error| BpfError::Pin {
+            interface: port.interface.clone(),
+            error: io::Error::other(error.to_string()),
+        })?;
+        self.native = native;
+        Ok(())
+    }
+
+    fn attach(&mut self, port: &GatePort, native: bool) -> Result<FdLink, ProgramError> {
+        let mode = if native { XdpMode::Driver } else { XdpMode::Skb };
+        let id = self.xdp().attach_to_if_index(port.ifindex, mode)?;
+        Ok(self.xdp().take_link(id)?.try_into().expect("a kernel with AF_XDP in use here makes BPF links"))
+    }
+}
+
+fn mac_key(mac: [u8; 6], edge: EdgeId) -> [u8; 8] {
+    let [a, b, c, d, e, f] = mac;
+    let [g, h] = u16::from(edge.0).to_ne_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+fn route_key(edge: EdgeId, destination: Ipv6Addr) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&u32::from(edge.0).to_ne_bytes());
+    key[4..].copy_from_slice(&destination.octets());
+    key
+}
+
+const fn action(action: GateAction) -> u32 {
+    match action {
+        GateAction::Pass => 1,
+        GateAction::Steer => 2,
+    }
+}
+
+const fn role(role: GateRole) -> u32 {
+    match role {
+        GateRole::Lan => 0,
+        GateRole::Isp => 1,
+    }
+}

@@ -1,0 +1,126 @@
+//! Where links and counters are pinned, so that the gate outlives the process.
+//!
+//! `<bpffs>/sixways/<inode of the network namespace>/<kind>-<interface>`, mode 0700.
+
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Where bpffs is by convention.
+pub const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
+/// Where one can be mounted for `ip netns exec`, which hides `/sys`.
+const OWN_BPFFS: &str = "/run/sixways/bpf";
+
+/// The pins of this network namespace.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    directory: PathBuf,
+}
+
+/// Why nothing can be pinned.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// No BPF file system there.
+    #[error(
+        "{0} is no BPF file system, and without one the gate would not outlive the gateway; \
+         mount one: mount -t bpf bpf /sys/fs/bpf, or, to run under `ip netns exec`, before it: \
+         mkdir -p {OWN_BPFFS} && mount -t bpf bpf {OWN_BPFFS}, and add --bpffs {OWN_BPFFS}"
+    )]
+    NoBpffs(PathBuf),
+    /// The mount goes with the process.
+    #[error(
+        "the BPF file system at {0} is mounted in a private mount namespace and would vanish with this process, \
+         and the gate with it; mount it outside (not within `ip netns exec`; no PrivateMounts= or Protect…= in \
+         the systemd unit): mkdir -p {OWN_BPFFS} && mount -t bpf bpf {OWN_BPFFS}, and add --bpffs {OWN_BPFFS}"
+    )]
+    Private(PathBuf),
+    /// The directory cannot be used.
+    #[error("cannot use {path} for pins: {error}; run as root or with CAP_BPF and write access to it")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// The kernel's words.
+        error: io::Error,
+    },
+}
+
+impl Pins {
+    /// The pins of the calling thread's network namespace, below `bpffs` or
+    /// [`DEFAULT_BPFFS`]. Makes the directory.
+    ///
+    /// # Errors
+    /// When there is no BPF file system, or one that would not outlive the process.
+    pub fn open(bpffs: Option<&Path>) -> Result<Self, PinError> {
+        let bpffs = bpffs.unwrap_or(Path::new(DEFAULT_BPFFS));
+        if !is_bpffs(bpffs) {
+            return Err(PinError::NoBpffs(bpffs.to_owned()));
+        }
+        if !outlives_us(bpffs) {
+            return Err(PinError::Private(bpffs.to_owned()));
+        }
+        let failed = |path: &Path, error| PinError::Directory { path: path.to_owned(), error };
+        let namespace = fs::metadata("/proc/thread-self/ns/net").map_err(|error| failed(bpffs, error))?;
+        let directory = bpffs.join("sixways").join(namespace.ino().to_string());
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&directory)
+            .map_err(|error| failed(&directory, error))?;
+        Ok(Self { directory })
+    }
+
+    /// The pin of `kind` for `interface`. A dot cannot be part of a name on a BPF file system.
+    pub(super) fn path(&self, kind: &str, interface: &str) -> PathBuf {
+        self.directory.join(format!("{kind}-{}", interface.replace('%', "%25").replace('.', "%2e")))
+    }
+
+    /// All pins, as (kind, interface, path), in the order of their names.
+    pub(super) fn list(&self) -> io::Result<Vec<(String, String, PathBuf)>> {
+        let mut pins: Vec<_> = fs::read_dir(&self.directory)?
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let (kind, interface) = name.split_once('-')?;
+                Some((kind.to_owned(), interface.replace("%2e", ".").replace("%25", "%"), entry.path()))
+            })
+            .collect();
+        pins.sort();
+        Ok(pins)
+    }
+
+    /// Removes the directory, which is empty by now.
+    pub(super) fn remove(self) -> io::Result<()> {
+        fs::remove_dir(self.directory)
+    }
+}
+
+/// Removes the pin at `path`, if there is one.
+pub(super) fn unpin(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn is_bpffs(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    let mut stat = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the path ends with a zero, and there is room for the answer.
+    let result = unsafe { libc::statfs(path.as_ptr(), stat.as_mut_ptr()) };
+    // SAFETY: the kernel has filled it in.
+    result == 0 && unsafe { stat.assume_init() }.f_type == libc::BPF_FS_MAGIC
+}
+
+/// Whether the first process sees the same file system at the same place: then it does not go
+/// with our mount namespace.
+fn outlives_us(bpffs: &Path) -> bool {
+    let Ok(absolute) = fs::canonicalize(bpffs) else { return false };
+    let Ok(below_root) = absolute.strip_prefix("/") else { return false };
+    let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    device(&absolute).is_some() && device(&absolute) == device(&Path::new("/proc/1/root").join(below_root))
+}
