@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use aya::Ebpf;
 use aya::maps::XskMap;
 use aya::programs::{Xdp, XdpMode};
 use sixways::port::{Frame, FrameMemory, Port};
-use sixways::units::{EdgeId, PortId};
+use sixways::units::{EdgeId, Nanos, PortId};
+use sixways::xdp::netdev::{Key, link};
 use sixways::xdp::stamp::STAMP_MAGIC;
 use sixways::xdp::{PortSpec, SocketOptions, Umem, XskPort};
 
@@ -73,6 +74,13 @@ impl Lab {
         run("ip", words);
     }
 
+    /// Moves a device into another namespace, which ends with this lab.
+    pub fn far_away(&self, interface: &str) {
+        let other = format!("{}-far", self.namespace);
+        run("ip", &["netns", "add", &other]);
+        run("ip", &["link", "set", interface, "netns", &other]);
+    }
+
     /// A shell command with the namespace's own `/sys`.
     pub fn exec(&self, command: &str) {
         run("ip", &["netns", "exec", &self.namespace, "sh", "-c", command]);
@@ -81,7 +89,10 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.namespace]).status();
+        let far = format!("{}-far", self.namespace);
+        for namespace in [&self.namespace, &far] {
+            let _ = Command::new("ip").args(["netns", "del", namespace]).stderr(Stdio::null()).status();
+        }
     }
 }
 
@@ -144,7 +155,7 @@ pub struct Host {
 
 impl Host {
     pub fn on(interface: &str) -> Self {
-        let index = sixways::xdp::device::Device::open().unwrap().index(interface).unwrap();
+        let index = link(Key::Name(interface)).unwrap().index;
         let protocol = ETHERTYPE.to_be();
         // SAFETY: plain system calls with pointers to live values of the stated sizes.
         unsafe {
@@ -231,4 +242,25 @@ pub fn assert_exact(umem: &Umem, in_hand: u64) {
     assert_eq!(ledger, umem.audit());
     assert_eq!(ledger.lost(), 0, "{ledger:?}");
     assert_eq!(ledger.in_hand, in_hand, "{ledger:?}");
+}
+
+/// Flushes until nothing waits and every frame is back, up to 5 s.
+pub fn settle(port: &mut XskPort, umem: &mut Umem) {
+    eventually("completions", || {
+        port.flush(umem);
+        umem.ledger().transmit == 0
+    });
+}
+
+pub fn send(port: &mut XskPort, umem: &mut Umem, count: usize) {
+    let mut staged = frames(umem, count, &packet(b'x', 60));
+    assert_eq!(port.transmit(umem, &mut staged), count);
+    assert!(staged.is_empty());
+}
+
+pub fn now() -> Nanos {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a live struct.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) }, 0);
+    Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
