@@ -87,6 +87,30 @@ fn a_flush_sends_more_than_one_call_can() {
 }
 
 #[test]
+fn a_receive_takes_what_is_asked_for_and_never_grows_the_batch() {
+    in_lab(|lab| {
+        lab.pair("gw0", "far0", 1);
+        let (mut umem, mut ports) = open_worker(&options(256), &[spec(0, "gw0", &[0])]).unwrap();
+        let mut redirect = Redirect::attach("gw0");
+        redirect.serve(&ports[0]);
+        let host = Host::on("far0");
+        for _ in 0..200 {
+            host.send(&packet(b'x', 60));
+        }
+        eventually("redirects", || arrived("gw0") == 200);
+        let mut batch = Vec::with_capacity(150);
+        assert_eq!(ports[0].receive(&mut umem, 100, &mut batch), 100, "in one call");
+        assert_eq!(ports[0].receive(&mut umem, 100, &mut batch), 50, "no more than the batch holds");
+        assert_eq!(ports[0].receive(&mut umem, 100, &mut batch), 0);
+        assert_eq!(batch.capacity(), 150);
+        batch.drain(..).for_each(|frame| umem.free(frame));
+        assert_eq!(ports[0].receive(&mut umem, 100, &mut batch), 50);
+        batch.drain(..).for_each(|frame| umem.free(frame));
+        assert_exact(&umem, 0);
+    });
+}
+
+#[test]
 fn a_full_transmit_ring_leaves_the_rest_with_the_caller() {
     in_lab(|lab| {
         lab.pair("gw0", "far0", 1);
