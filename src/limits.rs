@@ -71,6 +71,14 @@ limits! {
     ERROR_BURST_PER_SOURCE: u64 = 100, "errors";
     /// Packet Too Big messages per second of one edge, apart from the other errors.
     PACKET_TOO_BIG_PER_SECOND: u64 = 1000, "errors/s";
+    /// Times that a worker tries to put a batch into a full transmit ring before it drops the rest.
+    TRANSMIT_TRIES: usize = 3, "tries";
+    /// Time for which a worker sends nothing to a port that has told it there is no carrier.
+    LINK_RETRY_NANOS: u64 = 10_000_000, "nanoseconds";
+    /// Time that an adaptive worker spins after the last frame before it sleeps.
+    SPIN_NANOS: u64 = 50_000, "nanoseconds";
+    /// Longest sleep of an idle worker.
+    SLEEP_MS: i32 = 100, "milliseconds";
     /// Messages that wait between one worker and control, each way.
     WORKER_QUEUE: usize = 1024, "messages";
     /// Time for which binding a socket to a busy queue is tried again: the kernel releases the
@@ -105,3 +113,7 @@ limits! {
 
 /// [`HELD_NANOS`] as a span.
 pub const HELD: Nanos = Nanos(HELD_NANOS);
+/// [`LINK_RETRY_NANOS`] as a span.
+pub const LINK_RETRY: Nanos = Nanos(LINK_RETRY_NANOS);
+/// [`SPIN_NANOS`] as a span.
+pub const SPIN: Nanos = Nanos(SPIN_NANOS);

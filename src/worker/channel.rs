@@ -1,0 +1,150 @@
+//! How control and one worker talk: bounded, lock-free, nothing blocks and nothing is shared
+//! but what lies in here.
+
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use crossbeam::queue::ArrayQueue;
+
+use crate::limits::WORKER_QUEUE;
+use crate::observe::counters::WorkerCounters;
+use crate::os::Doorbell;
+use crate::snapshot::{NeighbourTable, Snapshot};
+use crate::units::{EdgeId, PortId};
+
+/// A message from a worker to control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Punt {
+    /// A packet waits for the MAC of this neighbour, or would have needed it.
+    NeighbourWanted {
+        /// The link it is on.
+        edge: EdgeId,
+        /// Its address.
+        address: Ipv6Addr,
+    },
+    /// Transmission by this port failed: no carrier, or the device is gone.
+    LinkDown {
+        /// Which port.
+        port: PortId,
+    },
+}
+
+/// A frame that control wants sent, Ethernet header included.
+#[derive(Debug)]
+pub struct Inject {
+    /// The edge that it leaves by.
+    pub edge: EdgeId,
+    /// The whole frame.
+    pub frame: Box<[u8]>,
+}
+
+/// What control and one worker share.
+#[derive(Debug)]
+pub struct Channel {
+    /// From control.
+    injects: ArrayQueue<Inject>,
+    /// To control.
+    punts: ArrayQueue<Punt>,
+    /// Punts that found the queue full.
+    punts_lost: AtomicU64,
+    /// Wakes control.
+    control: Arc<Doorbell>,
+    /// Wakes the worker.
+    pub doorbell: Doorbell,
+    /// The worker's counters.
+    pub counters: Arc<WorkerCounters>,
+    /// Generation of the snapshot that the worker's latest batch saw.
+    generation: AtomicU64,
+    /// Something was told since control was last rung. The worker's own.
+    told: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl Channel {
+    /// An empty channel. The worker rings `control` when it has told something.
+    ///
+    /// # Errors
+    /// When the worker's own doorbell cannot be made.
+    pub fn new(counters: Arc<WorkerCounters>, control: Arc<Doorbell>) -> std::io::Result<Self> {
+        Ok(Self {
+            control,
+            injects: ArrayQueue::new(WORKER_QUEUE),
+            punts: ArrayQueue::new(WORKER_QUEUE),
+            punts_lost: AtomicU64::new(0),
+            doorbell: Doorbell::new()?,
+            counters,
+            generation: AtomicU64::new(0),
+            told: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    /// Hands the worker a frame to send, and wakes it.
+    ///
+    /// # Errors
+    /// When the queue is full: the frame comes back.
+    pub fn inject(&self, inject: Inject) -> Result<(), Inject> {
+        self.injects.push(inject)?;
+        self.doorbell.ring();
+        Ok(())
+    }
+
+    /// Tells the worker to stop, and wakes it.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.doorbell.ring();
+    }
+
+    /// The next message of the worker.
+    pub fn punt(&self) -> Option<Punt> {
+        self.punts.pop()
+    }
+
+    /// Messages that were lost because control did not fetch them in time.
+    pub fn punts_lost(&self) -> u64 {
+        self.punts_lost.load(Ordering::Relaxed)
+    }
+
+    /// Generation of the snapshot that the worker's latest batch saw.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    pub(super) fn next_inject(&self) -> Option<Inject> {
+        self.injects.pop()
+    }
+
+    pub(super) fn tell(&self, punt: Punt) {
+        if self.punts.push(punt).is_err() {
+            self.punts_lost.fetch_add(1, Ordering::Relaxed);
+        }
+        self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Wakes control if there is something for it: one system call a turn at most.
+    pub(super) fn ring_control(&self) {
+        if self.told.load(Ordering::Relaxed) {
+            self.told.store(false, Ordering::Relaxed);
+            self.control.ring();
+        }
+    }
+
+    pub(super) fn saw(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Release);
+    }
+}
+
+/// What all workers read and control writes.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The latest snapshot.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Who has which MAC.
+    pub neighbours: Arc<NeighbourTable>,
+}
