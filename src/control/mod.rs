@@ -1,8 +1,161 @@
 //! The one writer: configuration → validation → compilation, and the kernel's state by netlink.
+//!
+//! [`Control`] is what the run loop holds. It knows nothing of workers, sockets or BPF: it hands
+//! out generations, and says when the world has changed so that another is due.
 
 pub mod compile;
 pub mod config;
+pub mod host_rules;
 pub mod ids;
 pub mod kernel;
+pub mod mirror;
+pub mod neighbours;
 pub mod netlink;
 pub mod state;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::snapshot::{Generation, HashKey, NeighbourTable};
+use compile::{CompileError, compile};
+use config::Config;
+use ids::{Ids, Reused, TooMany};
+use kernel::KernelState;
+use mirror::{Mirror, Orders, Wants};
+use netlink::NetlinkError;
+use state::{StateDir, StateError};
+
+/// Why control cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The kernel.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// More interfaces, ISPs or prefix pairs than ids.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// The configuration.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+}
+
+/// Configuration, ids, kernel state and neighbours of one gateway.
+#[derive(Debug)]
+pub struct Control {
+    config: Config,
+    ids: Ids,
+    hash_key: HashKey,
+    state: StateDir,
+    mirror: Mirror,
+    generation: u64,
+}
+
+impl Control {
+    /// Opens the state directory and follows the kernel from here on, in a task of the current
+    /// tokio runtime and in the network namespace of its thread. Installs nothing yet.
+    ///
+    /// # Errors
+    /// When the directory is unusable or in use, or the kernel cannot be asked.
+    pub async fn start(config: Config, state_dir: &Path) -> Result<Self, ControlError> {
+        let state = StateDir::open(state_dir)?;
+        let mut ids = state.ids()?;
+        ids.assign(&config)?;
+        state.keep_ids(&ids)?;
+        let hash_key = state.hash_key()?;
+        let mirror = Mirror::start().await?;
+        Ok(Self { config, ids, hash_key, state, mirror, generation: 0 })
+    }
+
+    /// Returns when another [`Control::compile`] is due because the kernel's links, addresses,
+    /// routes or default routers changed. May be dropped at any time, as `select!` does.
+    ///
+    /// # Errors
+    /// When the kernel can no longer be followed.
+    pub async fn next_change(&mut self) -> Result<(), ControlError> {
+        Ok(self.mirror.changed().await?)
+    }
+
+    /// The next generation, of the newest picture of the kernel. From here on the next hops of
+    /// this generation are kept resolved, and the host's rules are kept installed.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself.
+    pub fn compile(&mut self) -> Result<Generation, CompileError> {
+        let kernel = self.mirror.state();
+        let generation = compile(&self.config, &kernel, &self.ids, self.generation + 1, self.hash_key)?;
+        self.generation += 1;
+        self.mirror.follow(self.orders(&kernel, &generation));
+        Ok(generation)
+    }
+
+    /// Installs the host's rules for the newest picture and waits for the kernel's word.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself or the kernel refuses a rule or a route.
+    pub async fn apply_host_rules(&self) -> Result<(), ControlError> {
+        let kernel = self.mirror.state();
+        let generation = compile(&self.config, &kernel, &self.ids, self.generation, self.hash_key)?;
+        Ok(self.mirror.follow_and_wait(self.orders(&kernel, &generation)).await?)
+    }
+
+    /// Takes on another configuration, all of it or nothing. Compile afterwards.
+    ///
+    /// # Errors
+    /// When it does not compile, has more of a kind than there are ids, or the ids cannot be kept.
+    pub fn reload(&mut self, config: Config) -> Result<Reused, ControlError> {
+        let mut ids = self.ids.clone();
+        let reused = ids.assign(&config)?;
+        compile(&config, &self.mirror.state(), &ids, self.generation, self.hash_key)?;
+        self.state.keep_ids(&ids)?;
+        (self.config, self.ids) = (config, ids);
+        Ok(reused)
+    }
+
+    /// Takes the host's rules away and leaves neighbours to the kernel: for `on_stop = "release"`.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn release(self) -> Result<(), ControlError> {
+        Ok(self.mirror.release().await?)
+    }
+
+    fn orders(&self, kernel: &KernelState, generation: &Generation) -> Orders {
+        let snapshot = &generation.snapshot;
+        let named = |interface: &str| Some((self.ids.edge(interface)?, interface.to_owned()));
+        let lans = self.config.lans.iter().filter_map(|lan| named(&lan.interface));
+        let isps = self.config.isps.iter().filter_map(|isp| named(&isp.interface));
+        Orders {
+            edges: lans.chain(isps).collect(),
+            pinned: snapshot.uplinks.iter().filter_map(|uplink| Some((uplink.edge, uplink.next_hop?))).collect(),
+            host: host_rules::wanted(&self.config, kernel, &self.ids),
+        }
+    }
+
+    /// The neighbours that workers look up.
+    pub fn neighbours(&self) -> Arc<NeighbourTable> {
+        self.mirror.table()
+    }
+
+    /// Where workers' requests for neighbours go in.
+    pub fn wants(&self) -> Wants {
+        self.mirror.wants()
+    }
+
+    /// The newest picture of the kernel.
+    pub fn kernel(&self) -> Arc<KernelState> {
+        self.mirror.state()
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The ids in force.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+}

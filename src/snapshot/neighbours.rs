@@ -33,6 +33,8 @@ struct Slot {
     low: AtomicU64,
     /// MAC in bits 0..48, edge in 48..56, kind in 56..64; kind 0 is an empty slot.
     word: AtomicU64,
+    /// 1 after a worker found the MAC here, until control asks.
+    used: AtomicU32,
 }
 
 /// The table is full around this address: nothing was stored.
@@ -60,6 +62,7 @@ impl NeighbourTable {
             match word >> 56 {
                 0 => return NeighbourState::Unknown,
                 KIND_RESOLVED if key == address.to_bits() && edge_of(word) == edge => {
+                    slot.mark_used();
                     let [_, _, mac @ ..] = word.to_be_bytes();
                     return NeighbourState::Resolved(MacAddr(mac));
                 }
@@ -101,6 +104,22 @@ impl NeighbourTable {
         }
     }
 
+    /// Whether a worker used `address` on `edge` since the last call. Control alone calls this:
+    /// the kernel sees none of the traffic, so it cannot know which neighbours to keep fresh.
+    pub fn take_used(&self, edge: EdgeId, address: Ipv6Addr) -> bool {
+        for slot in self.probe(edge, address) {
+            let (key, word) = slot.read();
+            match word >> 56 {
+                0 => return false,
+                KIND_RESOLVED if key == address.to_bits() && edge_of(word) == edge => {
+                    return slot.used.swap(0, Ordering::Relaxed) != 0;
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+
     fn probe(&self, edge: EdgeId, address: Ipv6Addr) -> impl Iterator<Item = &Slot> {
         let bits = address.to_bits();
         let start = super::hash::mix((bits >> 64) as u64 ^ (bits as u64).rotate_left(17) ^ u64::from(edge.0));
@@ -114,6 +133,13 @@ const fn edge_of(word: u64) -> EdgeId {
 }
 
 impl Slot {
+    /// Stores only when it tells something new, so that the line stays shared among the workers.
+    fn mark_used(&self) {
+        if self.used.load(Ordering::Relaxed) == 0 {
+            self.used.store(1, Ordering::Relaxed);
+        }
+    }
+
     fn read(&self) -> (u128, u64) {
         loop {
             let before = self.sequence.load(Ordering::Acquire);
@@ -170,6 +196,20 @@ mod tests {
         assert_eq!(table.lookup(EdgeId(1), address(1)), NeighbourState::Failed);
         table.set(EdgeId(1), address(1), NeighbourState::Unknown).unwrap();
         assert_eq!(table.lookup(EdgeId(1), address(1)), NeighbourState::Unknown);
+    }
+
+    #[test]
+    fn use_is_told_once_and_only_of_the_neighbour_that_was_used() {
+        let table = NeighbourTable::new(64);
+        for n in 1..=2 {
+            table.set(EdgeId(1), address(n), NeighbourState::Resolved(MacAddr([2, 0, 0, 0, 0, n as u8]))).unwrap();
+        }
+        assert!(!table.take_used(EdgeId(1), address(1)));
+        table.lookup(EdgeId(1), address(1));
+        assert!(!table.take_used(EdgeId(1), address(2)));
+        assert!(table.take_used(EdgeId(1), address(1)));
+        assert!(!table.take_used(EdgeId(1), address(1)));
+        assert!(!table.take_used(EdgeId(2), address(1)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod own;
 mod routes;
 mod site;
 #[cfg(test)]
-mod tests;
+pub(in crate::control) mod tests;
 
 use crate::control::config::Config;
 use crate::control::ids::Ids;

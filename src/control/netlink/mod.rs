@@ -60,13 +60,38 @@ pub struct Fresh {
     rules: Option<Vec<Rule>>,
 }
 
+/// What [`Fresh::store`] found to be different.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Links, addresses, or routes of others.
+    pub world: bool,
+    /// Rules or routes of ours.
+    pub ours: bool,
+}
+
+impl Changed {
+    /// Whether anything is different.
+    pub const fn any(self) -> bool {
+        self.world || self.ours
+    }
+}
+
 impl Fresh {
-    /// Puts the parts in their places. Returns whether anything differs from before.
-    pub fn store(self, state: &mut KernelState) -> bool {
-        let mut changed = replace(&mut state.links, self.links);
-        changed |= replace(&mut state.addresses, self.addresses);
-        changed |= replace(&mut state.routes, self.routes);
-        changed | replace(&mut state.rules, self.rules)
+    /// Puts the parts in their places.
+    pub fn store(self, state: &mut KernelState) -> Changed {
+        let mut changed = Changed { world: replace(&mut state.links, self.links), ours: false };
+        changed.world |= replace(&mut state.addresses, self.addresses);
+        changed.ours |= replace(&mut state.rules, self.rules);
+        if let Some(routes) = self.routes {
+            let differ = |ours: bool| {
+                let these = |route: &&Route| (route.protocol == HOST_PROTOCOL) == ours;
+                !routes.iter().filter(these).eq(state.routes.iter().filter(these))
+            };
+            changed.world |= differ(false);
+            changed.ours |= differ(true);
+            state.routes = routes;
+        }
+        changed
     }
 }
 
