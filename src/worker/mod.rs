@@ -129,7 +129,7 @@ impl<P: Port> Worker<P> {
         self.send_injected(now);
         let mut found = 0;
         for port in 0..MAX_PORTS {
-            found += self.serve(PortId(port as u8));
+            found += self.serve(PortId(port as u8), now);
         }
         if !self.state.held.is_empty() {
             held::release_held(&mut self.path(now).0);
@@ -139,7 +139,7 @@ impl<P: Port> Worker<P> {
     }
 
     /// Takes one batch from one port all the way to the rings of the others.
-    fn serve(&mut self, id: PortId) -> usize {
+    fn serve(&mut self, id: PortId, turn: Nanos) -> usize {
         let Some(served) = &mut self.ports[id.index()] else { return 0 };
         let max = self.batch.capacity();
         let found = served.port.receive(&mut self.memory, max, &mut self.batch);
@@ -149,7 +149,7 @@ impl<P: Port> Worker<P> {
             let (mut path, batch) = self.path(now);
             datapath::process_batch(&mut path, id, batch);
             self.send_staged(now);
-        } else if served.pending {
+        } else if served.pending && served.down_until.is_none_or(|until| turn >= until) {
             served.pending = served.port.flush(&mut self.memory) == Flush::Pending;
         }
         found

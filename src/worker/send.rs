@@ -51,7 +51,7 @@ impl<P: Port> Worker<P> {
         for _ in 0..TRANSMIT_TRIES {
             sent += served.port.transmit(&mut self.memory, frames);
             let flush = served.port.flush(&mut self.memory);
-            served.pending = flush == Flush::Pending;
+            served.pending = flush != Flush::Done;
             if flush == Flush::LinkDown {
                 served.down_until = Some(now.plus(LINK_RETRY));
                 self.channel.tell(Punt::LinkDown { port: id });

@@ -1,8 +1,31 @@
 //! The configuration as meant: validated, defaults filled in, units resolved.
 
+mod error;
+mod parse;
+mod read;
+pub mod schema;
+mod validate;
+mod values;
+
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+pub use error::{ConfigError, ConfigErrors, Position, Problem};
+pub use parse::parse;
 
 use crate::npt::Mapping;
+
+/// Reads the configuration file at `path`: all or nothing.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let problem = Problem::Unreadable(error.to_string());
+        ConfigErrors(vec![ConfigError { path: path.display().to_string(), position: None, problem }])
+    })?;
+    parse(&text)
+}
 
 /// A whole, valid configuration.
 #[derive(Clone, Debug, PartialEq)]
