@@ -1,150 +1,128 @@
-//! What is wrong with a configuration: where, what, the value, and what would be right.
+//! The errors of a file, all of them, with the lines that they are about.
 
 use std::fmt;
-use std::ops::Range;
 
-use crate::npt::{MappingError, Prefix, PrefixError};
+use super::problem::Problem;
+use super::reader::Place;
 
-/// Everything that is wrong with a file. Never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
-
-/// One thing that is wrong.
+/// One error of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Key path, like `isp[1].prefix`; empty: the file as a whole.
+    /// The key's path, like `[[isp]] "cable" prefix`; empty where the error is about no key.
     pub path: String,
-    /// Where in the text, if it is somewhere.
-    pub position: Option<Position>,
+    /// Line and column, from 1; `None` where the error is about no line (a missing section).
+    pub position: Option<(usize, usize)>,
+    /// The value as written, when there is one.
+    pub value: Option<String>,
     /// What is wrong.
     pub problem: Problem,
+    /// The line itself and how many characters to mark in it.
+    excerpt: Option<(String, usize)>,
 }
 
-/// A place in the text, counted from 1.
+/// Everything that is wrong with a file; never empty. Nothing of such a file is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Line.
-    pub line: usize,
-    /// Column, in characters.
-    pub column: usize,
-    /// The whole line.
-    pub text: String,
-    /// Characters that are meant, within the line.
-    pub length: usize,
+pub struct ConfigErrors {
+    file: Option<String>,
+    errors: Vec<ConfigError>,
 }
 
-/// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The file cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
-    /// Not TOML.
-    #[error("{0}")]
-    Syntax(String),
-    /// A key that does not exist.
-    #[error("there is no such key; {}", advice(.suggestion.as_deref(), .known))]
-    UnknownKey {
-        /// The key that may have been meant.
-        suggestion: Option<String>,
-        /// The keys that exist there.
-        known: Vec<&'static str>,
-    },
-    /// Part of the design, not of this version.
-    #[error("`{0}` is not built yet; remove it")]
-    NotBuilt(String),
-    /// A key that must be there.
-    #[error("is missing; it takes {0}")]
-    Missing(&'static str),
-    /// Another type or value than the key takes.
-    #[error("{value} does not fit; it takes {takes}")]
-    Value {
-        /// The value as written.
-        value: String,
-        /// What would fit.
-        takes: String,
-    },
-    /// Not a prefix.
-    #[error(transparent)]
-    Prefix(#[from] PrefixError),
-    /// Two prefixes that make no pair.
-    #[error(transparent)]
-    Mapping(#[from] MappingError),
-    /// A prefix of addresses that no site has.
-    #[error("{0} holds no global or unique-local unicast addresses; a site cannot use it")]
-    NotUnicast(Prefix),
-    /// The same thing twice.
-    #[error("{value} is in {other} already; {remedy}")]
-    Twice {
-        /// What.
-        value: String,
-        /// Where it was first.
-        other: String,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// Two prefixes share addresses.
-    #[error("{prefix} overlaps {other} of {place}; {remedy}")]
-    Overlap {
-        /// This one.
-        prefix: Prefix,
-        /// That one.
-        other: Prefix,
-        /// Where that one is.
-        place: String,
-        /// What to do.
-        remedy: &'static str,
-    },
-    /// Keys or values that contradict each other.
-    #[error("{0}")]
-    Contradiction(String),
-}
+impl std::error::Error for ConfigErrors {}
 
-fn advice(suggestion: Option<&str>, known: &[&str]) -> String {
-    match suggestion {
-        Some(key) => format!("did you mean `{key}`?"),
-        None => format!("known here: {}", known.join(", ")),
+impl ConfigErrors {
+    pub(super) fn new(text: &str, errors: Vec<(Place, Problem)>) -> Self {
+        let errors = errors.into_iter().map(|(place, problem)| ConfigError::new(text, place, problem)).collect();
+        Self { file: None, errors }
+    }
+
+    pub(super) fn of_file(mut self, file: &std::path::Path) -> Self {
+        self.file = Some(file.display().to_string());
+        self
+    }
+
+    /// Each of them, in the order of the file.
+    pub fn errors(&self) -> &[ConfigError] {
+        &self.errors
+    }
+
+    /// The file's name, if it was a file.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
     }
 }
 
-impl Position {
-    /// The place of `span` in `text`.
-    pub(super) fn of(text: &str, span: &Range<usize>) -> Self {
-        let start = span.start.min(text.len());
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-        let end = span.end.clamp(start, line_end);
-        Self {
-            line: text[..start].matches('\n').count() + 1,
-            column: text[line_start..start].chars().count() + 1,
-            text: text[line_start..line_end].trim_end().to_owned(),
-            length: text[start..end].trim_end().chars().count().max(1),
+impl ConfigError {
+    fn new(text: &str, place: Place, problem: Problem) -> Self {
+        let Place { path, span } = place;
+        if span.is_empty() && !matches!(problem, Problem::Syntax(_)) {
+            return Self { path, position: None, value: None, problem, excerpt: None };
         }
+        let start = text.floor_char_boundary(span.start);
+        let end = text.ceil_char_boundary(span.end.max(start));
+        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        let position = (line_number(text, start), text[line_start..start].chars().count() + 1);
+        let marked = text[start..end].lines().next().unwrap_or_default().chars().count();
+        let value = Some(printable(text[start..end].lines().next().unwrap_or_default())).filter(|v| !v.is_empty());
+        Self { path, position: Some(position), value, problem, excerpt: Some((printable(line), marked.max(1))) }
     }
 }
 
+/// The number of the line, from 1, that the octet at `offset` stands in.
+pub(super) fn line_number(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Control characters could do harm to a terminal, and tabs would shift the marks.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if c.is_control() {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// One line: where, what, remedy.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(position) = &self.position {
-            write!(f, "{}:{}: ", position.line, position.column)?;
+        if let Some((line, column)) = self.position {
+            write!(f, "line {line}, column {column}: ")?;
         }
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        self.problem.fmt(f)
+        write!(f, "{}; {}", printable(&self.problem.to_string()), printable(&self.problem.remedy()))
     }
 }
 
+/// Several lines per error: what, where, the line with the place marked, remedy.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, error) in self.0.iter().enumerate() {
-            if n > 0 {
-                writeln!(f)?;
+        let file = self.file.as_deref().unwrap_or("configuration");
+        for error in &self.errors {
+            let colon = if error.path.is_empty() { "" } else { ": " };
+            writeln!(f, "error: {}{colon}{}", printable(&error.path), printable(&error.problem.to_string()))?;
+            let width = error.position.map_or(0, |(line, _)| line.to_string().len());
+            match error.position {
+                Some((line, column)) => writeln!(f, "{:width$}--> {file}:{line}:{column}", "")?,
+                None => writeln!(f, "--> {file}")?,
             }
-            error.fmt(f)?;
+            if let (Some((line, column)), Some((excerpt, marked))) = (error.position, &error.excerpt) {
+                writeln!(f, "{:width$} |", "")?;
+                writeln!(f, "{line} | {excerpt}")?;
+                writeln!(f, "{:width$} | {:indent$}{}", "", "", "^".repeat(*marked), indent = column - 1)?;
+            }
+            writeln!(f, "{:width$} = {}\n", "", printable(&error.problem.remedy()))?;
         }
-        Ok(())
+        match self.errors.len() {
+            1 => write!(f, "1 error in {file}"),
+            count => write!(f, "{count} errors in {file}"),
+        }
     }
 }
-
-impl std::error::Error for ConfigErrors {}

@@ -1,30 +1,64 @@
 //! The configuration as meant: validated, defaults filled in, units resolved.
+//!
+//! A file is taken as a whole or not at all: [`load`] and [`parse`] give a [`Config`], or every
+//! error of the file with its place, value and remedy. `schema` says which keys there are,
+//! `raw` checks each value by itself, `validate` checks them against each other.
 
 mod error;
-mod parse;
-mod read;
+mod problem;
+mod raw;
+mod reader;
 pub mod schema;
+#[cfg(test)]
+mod tests;
 mod validate;
-mod values;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-pub use error::{ConfigError, ConfigErrors, Position, Problem};
-pub use parse::parse;
+use toml::de::DeTable;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use problem::Problem;
 
 use crate::npt::Mapping;
+use reader::{Errors, Place};
 
-/// Reads the configuration file at `path`: all or nothing.
+/// The configuration in the file at `path`.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Everything that is wrong with the file.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let problem = Problem::Unreadable(error.to_string());
-        ConfigErrors(vec![ConfigError { path: path.display().to_string(), position: None, problem }])
+        let place = Place { path: String::new(), span: 0..0 };
+        ConfigErrors::new("", vec![(place, Problem::Unreadable(error.to_string()))]).of_file(path)
     })?;
-    parse(&text)
+    parse(&text).map_err(|errors| errors.of_file(path))
+}
+
+/// The configuration in `text`.
+///
+/// # Errors
+/// Everything that is wrong with it. Where it is not TOML at all, only that: what such a text
+/// means would be a guess.
+pub fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    let errors = Errors::default();
+    for error in &syntax {
+        let end = text.len()..text.len();
+        let place = Place { path: String::new(), span: error.span().unwrap_or(end) };
+        errors.add(&place, Problem::Syntax(error.message().to_owned()));
+    }
+    let config = if syntax.is_empty() {
+        validate::validate(raw::Raw::read(document.get_ref(), &errors), text, &errors)
+    } else {
+        None
+    };
+    let errors = errors.into_sorted();
+    match config {
+        Some(config) if errors.is_empty() => Ok(config),
+        _ => Err(ConfigErrors::new(text, errors)),
+    }
 }
 
 /// A whole, valid configuration.

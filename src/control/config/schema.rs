@@ -1,136 +1,429 @@
-//! Every key of the configuration, in one table: what is known, what it takes, its default.
+//! Every section and key that a configuration file may hold: shape, limits, default, meaning.
 //!
-//! The parser refuses what is not here; `docs/configuration.md` and `configs/dual-isp.toml` are
-//! compared with it by tests.
+//! The one source of all of them: the parser takes its checks and defaults from here, and
+//! `docs/configuration.md` is rendered from here.
 
-/// One key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::{Idle, Mode, OnStop};
+use crate::limits::{MAX_BATCH, MIN_MTU};
+
+/// The version of the file format that this gateway reads.
+pub const VERSION: u64 = 1;
+
+/// A table of the file.
+#[derive(Debug)]
+pub struct Section {
+    /// As it is written in the file; empty for the top of the file.
+    pub header: &'static str,
+    /// What it is about.
+    pub meaning: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+    /// Keys and tables that are planned but not built. They are refused by name.
+    pub planned: &'static [&'static str],
+}
+
+/// A key of a section.
+#[derive(Debug)]
 pub struct Key {
-    /// The table that it is in; empty: the top of the file.
-    pub section: &'static str,
-    /// Its name.
+    /// As it is written in the file.
     pub name: &'static str,
-    /// What it takes, units included.
-    pub takes: &'static str,
-    /// Its default as it would be written; empty: it must be given.
-    pub default: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// The unit of a number; empty for others.
+    pub unit: &'static str,
+    /// What holds without it.
+    pub default: Default,
     /// What it does.
     pub meaning: &'static str,
 }
 
-const fn key(
-    section: &'static str,
-    name: &'static str,
-    takes: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-) -> Key {
-    Key { section, name, takes, default, meaning }
+/// What holds without a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// The key must be there. The text is an example of its value.
+    Required(&'static str),
+    /// This value, in TOML.
+    Value(&'static str),
+    /// No single value; described in words.
+    Words(&'static str),
 }
 
-/// All keys, section by section.
-pub const KEYS: &[Key] = &[
-    key("", "version", "1", "", "version of the file format"),
-    key("site", "internal", "list of prefixes, /64 or shorter", "", "the prefixes that hosts inside use"),
-    key(
-        "site",
-        "accept_any_uplink",
-        "true or false",
-        "false",
-        "let a packet for one ISP's prefix in when it arrives by another ISP",
-    ),
-    key("lan", "interface", "name of an Ethernet interface", "", "where the hosts are"),
-    key("isp", "name", "1 to 32 of a-z 0-9 - _", "", "the ISP's name in metrics, in status and in the steering hash"),
-    key("isp", "interface", "name of an Ethernet interface", "", "what leads to the ISP"),
-    key("isp", "prefix", "prefix, /64 or shorter", "none", "the ISP's prefix; it maps the one internal prefix"),
-    key(
-        "isp",
-        "mappings",
-        "list of { internal, external }",
-        "none",
-        "prefix pairs written out, for several internal prefixes or an ISP that gives only a /64",
-    ),
-    key(
-        "isp",
-        "next_hop",
-        "\"auto\" or an address",
-        "\"auto\"",
-        "the ISP's router; auto: the kernel's default route on that interface",
-    ),
-    key("isp", "weight", "0 to 1000", "1", "share of the address pairs, relative to the other ISPs' weights"),
-    key("isp", "mtu", "\"auto\" or 1280 to 9000 octets", "\"auto\"", "largest IPv6 packet; auto: the interface's MTU"),
-    key("isp.mappings", "internal", "prefix, /64 or shorter", "", "inside prefix of the pair"),
-    key("isp.mappings", "external", "prefix, /64 or shorter", "", "outside prefix of the pair"),
-    key(
-        "dataplane",
-        "mode",
-        "\"auto\", \"copy\", \"zero-copy\" or \"generic\"",
-        "\"auto\"",
-        "how frames reach the workers; auto: copy, and generic where the driver has no native XDP",
-    ),
-    key(
-        "dataplane",
-        "queues",
-        "\"all\" or 1 to 64",
-        "\"all\"",
-        "workers, one per queue; all: as many as the port with the fewest queues has",
-    ),
-    key("dataplane", "cores", "\"auto\" or a list of core numbers", "\"auto\"", "the workers' cores, in order"),
-    key("dataplane", "batch", "1 to 256 frames", "64", "frames taken from one port before the next one is served"),
-    key("dataplane", "rx_ring", "slots, a power of two", "2048", "size of each receive ring"),
-    key("dataplane", "tx_ring", "slots, a power of two", "2048", "size of each transmit ring"),
-    key("dataplane", "fill_ring", "slots, a power of two", "2048", "size of each fill ring"),
-    key(
-        "dataplane",
-        "completion_ring",
-        "slots, a power of two",
-        "2048",
-        "size of each completion ring, at least that of the transmit ring",
-    ),
-    key(
-        "dataplane",
-        "frames",
-        "\"auto\" or frames",
-        "\"auto\"",
-        "packet buffer of each worker; auto: enough for every ring",
-    ),
-    key("dataplane", "frame_size", "2048 or 4096 octets", "2048", "size of a frame; 256 octets of it are the kernel's"),
-    key("dataplane", "idle", "\"adaptive\" or \"busy\"", "\"adaptive\"", "what a worker does when nothing arrives"),
-    key(
-        "dataplane",
-        "stamp_every",
-        "frames, a power of two, or 0",
-        "64",
-        "one frame in this many is timed for the latency histogram; 0: none",
-    ),
-    key("host", "rules", "true or false", "true", "keep rules so that the host answers by the ISP that asked"),
-    key(
-        "host",
-        "on_stop",
-        "\"block\" or \"release\"",
-        "\"block\"",
-        "after a stop: keep gate and guard, so that nothing leaks, or take them away",
-    ),
-    key("metrics", "listen", "ADDRESS:PORT or \"off\"", "\"[::1]:9636\"", "where Prometheus finds the metrics"),
-];
-
-/// Keys and tables that the design has and this version does not: refused by name.
-pub const NOT_BUILT: &[(&str, &[&str])] = &[
-    ("", &["flows", "filter", "icmp", "policy", "rule", "ha", "ipv4", "notify", "health", "probes"]),
-    ("lan", &["vlan", "next_hop"]),
-    ("isp", &["tier", "probes", "health", "mss_clamp", "nd_proxy", "vlan", "metered", "max_stay", "quota"]),
-    ("dataplane", &["busy_poll", "fast_lane"]),
-    ("host", &["steer"]),
-    ("metrics", &["latency_sample"]),
-];
-
-/// The keys of `section`, in the order of the table.
-pub fn keys_of(section: &str) -> impl Iterator<Item = &'static Key> {
-    let section = section.to_owned();
-    KEYS.iter().filter(move |key| key.section == section)
+/// What a key takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A whole number from the first to the second.
+    Integer(u64, u64),
+    /// A power of two from the first to the second.
+    PowerOfTwo(u64, u64),
+    /// 0, or a power of two up to this.
+    PowerOfTwoOrZero(u64),
+    /// One of these numbers.
+    OneOf(&'static [u64]),
+    /// This word, or a whole number in between.
+    WordOr(&'static str, u64, u64),
+    /// One of these words.
+    Word(fn() -> Vec<&'static str>),
+    /// `true` or `false`.
+    Boolean,
+    /// An IPv6 prefix that NPTv6 can translate.
+    Prefix,
+    /// A list of such prefixes.
+    Prefixes,
+    /// A list of prefix pairs.
+    Pairs,
+    /// The name of a network interface.
+    Interface,
+    /// The name of an ISP.
+    IspName,
+    /// `"auto"` or an IPv6 address.
+    NextHop,
+    /// `"auto"` or a list of cores.
+    Cores,
+    /// `"off"` or an address with a port.
+    Listen,
 }
 
-/// Whether `name` in `section` is a part of the design that is not built yet.
-pub fn is_not_built(section: &str, name: &str) -> bool {
-    NOT_BUILT.iter().any(|(of, names)| *of == section && names.contains(&name))
+/// A value that is written as one of a few words.
+pub(super) trait Word: Copy + 'static {
+    /// Every word with its value.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl Word for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("zero-copy", Self::ZeroCopy), ("copy", Self::Copy), ("generic", Self::Generic)];
+}
+
+impl Word for Idle {
+    const WORDS: &'static [(&'static str, Self)] = &[("adaptive", Self::Adaptive), ("busy", Self::Busy)];
+}
+
+impl Word for OnStop {
+    const WORDS: &'static [(&'static str, Self)] = &[("block", Self::Block), ("release", Self::Release)];
+}
+
+fn words<W: Word>() -> Vec<&'static str> {
+    W::WORDS.iter().map(|(word, _)| *word).collect()
+}
+
+const fn key(name: &'static str, kind: Kind, unit: &'static str, default: Default, meaning: &'static str) -> Key {
+    Key { name, kind, unit, default, meaning }
+}
+
+/// Largest ring: what the kernel's ring arithmetic and a sane packet buffer allow.
+const MAX_RING: u64 = 65_536;
+/// Octets of a frame that are not packet: the kernel's headroom, Ethernet header, VLAN tag.
+pub(super) const FRAME_OVERHEAD: u64 = 256 + 14 + 4;
+const FRAME_SIZES: &[u64] = &[2048, 4096];
+/// Largest MTU that the largest frame carries.
+const MAX_MTU: u64 = FRAME_SIZES[FRAME_SIZES.len() - 1] - FRAME_OVERHEAD;
+
+/// The top of the file.
+pub static ROOT: Section = Section {
+    header: "",
+    meaning: "The top of the file, before the first section.",
+    keys: &[key(
+        "version",
+        Kind::OneOf(&[VERSION]),
+        "",
+        Default::Required("1"),
+        "Version of the file format. Another version is refused.",
+    )],
+    planned: &["policy", "rule", "filter", "flows", "icmp", "ha", "notify", "ipv4"],
+};
+
+/// `[site]`
+pub static SITE: Section = Section {
+    header: "[site]",
+    meaning: "What the hosts inside use. Required, once.",
+    keys: &[
+        key(
+            "internal",
+            Kind::Prefixes,
+            "",
+            Default::Required(r#"["fd12:3456:789a::/48"]"#),
+            "Prefixes that the hosts inside use: ULA, or an ISP's own prefix, which that ISP then does not translate. \
+             None may overlap another.",
+        ),
+        key(
+            "accept_any_uplink",
+            Kind::Boolean,
+            "",
+            Default::Value("false"),
+            "Whether a packet for one ISP's prefix may arrive by another ISP. Otherwise it is dropped as \
+             `wrong-uplink`.",
+        ),
+    ],
+    planned: &["next_hop", "ipv4", "dns"],
+};
+
+/// `[[lan]]`
+pub static LAN: Section = Section {
+    header: "[[lan]]",
+    meaning: "An interface with hosts of the site behind it. At least one.",
+    keys: &[key(
+        "interface",
+        Kind::Interface,
+        "",
+        Default::Required(r#""lan0""#),
+        "The Ethernet interface. Each interface may be named once in the file.",
+    )],
+    planned: &["vlan", "next_hop", "ipv4"],
+};
+
+/// `[[isp]]`
+pub static ISP: Section = Section {
+    header: "[[isp]]",
+    meaning: "Everything about one ISP. At least one, at most 15.",
+    keys: &[
+        key(
+            "name",
+            Kind::IspName,
+            "",
+            Default::Required(r#""fiber""#),
+            "Name of the ISP: in metrics, in `status`, and in the hash that chooses it, so that a renamed ISP gets \
+             other flows.",
+        ),
+        key(
+            "interface",
+            Kind::Interface,
+            "",
+            Default::Required(r#""wan0""#),
+            "The Ethernet interface that leads to it. Each interface may be named once in the file.",
+        ),
+        key(
+            "prefix",
+            Kind::Prefix,
+            "",
+            Default::Words("required unless `mappings` is there"),
+            "The prefix that the ISP delegated. The site's one internal prefix is translated to it.",
+        ),
+        key(
+            "mappings",
+            Kind::Pairs,
+            "",
+            Default::Words("required unless `prefix` is there"),
+            "Prefix pairs, one by one: for several internal prefixes, or for an ISP that gives only a /64.",
+        ),
+        key(
+            "next_hop",
+            Kind::NextHop,
+            "",
+            Default::Value(r#""auto""#),
+            "The ISP's router, link-local or on the link. `\"auto\"`: the kernel's default route on that interface.",
+        ),
+        key(
+            "weight",
+            Kind::Integer(0, 65_535),
+            "",
+            Default::Value("1"),
+            "Share of the address pairs, relative to the other ISPs' weights. 0: only when no other ISP will do.",
+        ),
+        key(
+            "mtu",
+            Kind::WordOr("auto", MIN_MTU as u64, MAX_MTU),
+            "octets",
+            Default::Value(r#""auto""#),
+            "Largest IPv6 packet that the ISP carries; larger ones are answered with Packet Too Big. `\"auto\"`: the \
+             interface's MTU. With `frame_size = 2048` at most 1774.",
+        ),
+    ],
+    planned: &[
+        "tier",
+        "probes",
+        "health",
+        "mss_clamp",
+        "nd_proxy",
+        "vlan",
+        "metered",
+        "max_stay",
+        "length",
+        "subnet_id",
+        "ipv4",
+        "notify",
+    ],
+};
+
+/// An element of `mappings`.
+pub static PAIR: Section = Section {
+    header: "mappings = [{ … }]",
+    meaning: "One prefix pair of an ISP.",
+    keys: &[
+        key(
+            "internal",
+            Kind::Prefix,
+            "",
+            Default::Required(r#""fd12:3456:789a:10::/64""#),
+            "The inside prefix: one of `[site] internal`, or a part of one.",
+        ),
+        key(
+            "external",
+            Kind::Prefix,
+            "",
+            Default::Required(r#""2001:db8:c:77ab::/64""#),
+            "The outside prefix, delegated by this ISP.",
+        ),
+    ],
+    planned: &[],
+};
+
+/// `[dataplane]`
+pub static DATAPLANE: Section = Section {
+    header: "[dataplane]",
+    meaning: "Sockets, rings and cores. Optional.",
+    keys: &[
+        key(
+            "mode",
+            Kind::Word(words::<Mode>),
+            "",
+            Default::Value(r#""auto""#),
+            "How frames reach the sockets. `auto`: native XDP with copy, generic XDP where the driver has no native \
+             one. `zero-copy`: an error where the driver cannot.",
+        ),
+        key(
+            "queues",
+            Kind::WordOr("all", 1, 256),
+            "workers",
+            Default::Value(r#""all""#),
+            "How many workers share the queues. `\"all\"`: as many as the interface with the fewest queues has.",
+        ),
+        key(
+            "cores",
+            Kind::Cores,
+            "",
+            Default::Value(r#""auto""#),
+            "Cores of the workers, in order. `\"auto\"`: the cores that the process may use, the first one left to \
+             control when there are enough.",
+        ),
+        key(
+            "batch",
+            Kind::Integer(1, MAX_BATCH as u64),
+            "frames",
+            Default::Value("64"),
+            "Frames taken from one interface before the next one is served.",
+        ),
+        key("rx_ring", Kind::PowerOfTwo(64, MAX_RING), "slots", Default::Value("2048"), "Slots of each receive ring."),
+        key("tx_ring", Kind::PowerOfTwo(64, MAX_RING), "slots", Default::Value("2048"), "Slots of each transmit ring."),
+        key("fill_ring", Kind::PowerOfTwo(64, MAX_RING), "slots", Default::Value("2048"), "Slots of each fill ring."),
+        key(
+            "completion_ring",
+            Kind::PowerOfTwo(64, MAX_RING),
+            "slots",
+            Default::Value("2048"),
+            "Slots of each completion ring, at least `tx_ring`. Without it, `tx_ring` if that is larger.",
+        ),
+        key(
+            "frames",
+            Kind::WordOr("auto", 256, 16_777_216),
+            "frames",
+            Default::Value(r#""auto""#),
+            "Frames of each worker's packet buffer. `\"auto\"`: enough for every ring of every interface.",
+        ),
+        key(
+            "frame_size",
+            Kind::OneOf(FRAME_SIZES),
+            "octets",
+            Default::Value("2048"),
+            "Octets of one frame; 256 of them are the kernel's.",
+        ),
+        key(
+            "idle",
+            Kind::Word(words::<Idle>),
+            "",
+            Default::Value(r#""adaptive""#),
+            "What a worker does when nothing arrives. `adaptive`: spins for a while, then sleeps until a frame comes. \
+             `busy`: spins for ever, a whole core for the lowest latency.",
+        ),
+        key(
+            "stamp_every",
+            Kind::PowerOfTwoOrZero(65_536),
+            "frames",
+            Default::Value("64"),
+            "One frame in this many carries an arrival stamp for the latency histogram. 0: none.",
+        ),
+    ],
+    planned: &["busy_poll"],
+};
+
+/// `[host]`
+pub static HOST: Section = Section {
+    header: "[host]",
+    meaning: "The gateway as a host of its own. Optional.",
+    keys: &[
+        key(
+            "rules",
+            Kind::Boolean,
+            "",
+            Default::Value("true"),
+            "Whether policy rules (`ip -6 rule`) are kept so that the host answers by the ISP that was asked.",
+        ),
+        key(
+            "on_stop",
+            Kind::Word(words::<OnStop>),
+            "",
+            Default::Value(r#""block""#),
+            "What stays when the gateway stops. `block`: the XDP and tc programs stay and drop transit, so that \
+             nothing leaves untranslated. `release`: all is taken away and the kernel routes as it likes.",
+        ),
+    ],
+    planned: &["steer"],
+};
+
+/// `[metrics]`
+pub static METRICS: Section = Section {
+    header: "[metrics]",
+    meaning: "The Prometheus exporter. Optional.",
+    keys: &[key(
+        "listen",
+        Kind::Listen,
+        "",
+        Default::Value(r#""[::1]:9636""#),
+        "Where `/metrics`, `/healthz` and `/readyz` are served. `\"off\"`: nowhere.",
+    )],
+    planned: &["latency_sample"],
+};
+
+/// Every section, in the order of the documentation.
+pub static SECTIONS: [&Section; 8] = [&ROOT, &SITE, &LAN, &ISP, &PAIR, &DATAPLANE, &HOST, &METRICS];
+
+impl Section {
+    /// The key called `name`.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// Its name without brackets.
+    pub(super) fn bare(&self) -> &'static str {
+        self.header.trim_matches(['[', ']'])
+    }
+}
+
+impl Kind {
+    /// What it takes, for the documentation and for error messages.
+    pub fn limits(&self) -> String {
+        let list = |words: Vec<String>| match words.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => String::new(),
+        };
+        match *self {
+            Self::Integer(low, high) => format!("a whole number from {low} to {high}"),
+            Self::PowerOfTwo(low, high) => format!("a power of two from {low} to {high}"),
+            Self::PowerOfTwoOrZero(high) => format!("0, or a power of two up to {high}"),
+            Self::OneOf(numbers) => list(numbers.iter().map(u64::to_string).collect()),
+            Self::WordOr(word, low, high) => format!("\"{word}\", or a whole number from {low} to {high}"),
+            Self::Word(words) => list(words().iter().map(|word| format!("\"{word}\"")).collect()),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Prefix => "an IPv6 prefix of at most 64 bits like \"2001:db8:1::/48\"".to_owned(),
+            Self::Prefixes => "a list of IPv6 prefixes of at most 64 bits like [\"fd12:3456:789a::/48\"]".to_owned(),
+            Self::Pairs => "a list of pairs like [{ internal = \"fd12:3456:789a:10::/64\", external = \
+                            \"2001:db8:c:77ab::/64\" }]"
+                .to_owned(),
+            Self::Interface => "an interface name of 1 to 15 characters like \"wan0\"".to_owned(),
+            Self::IspName => "1 to 32 characters out of a-z 0-9 _ - like \"fiber\"".to_owned(),
+            Self::NextHop => "\"auto\", or an IPv6 address like \"fe80::1\"".to_owned(),
+            Self::Cores => "\"auto\", or a list of distinct core numbers from 0 to 1023 like [2, 3]".to_owned(),
+            Self::Listen => "\"off\", or an address and port like \"[::1]:9636\"".to_owned(),
+        }
+    }
 }

@@ -1,161 +1,275 @@
-//! What the parts of a configuration must be to each other.
+//! Values checked against each other, and the configuration as meant.
 
-use super::Isp;
-use super::error::Problem;
-use super::parse::{IspBlock, finish};
-use super::read::{Located, Mistakes, Section};
-use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS};
+use std::net::Ipv6Addr;
+
+use super::error::line_number;
+use super::problem::Problem;
+use super::raw::{Raw, RawDataplane, RawIsp};
+use super::reader::{At, Errors, Place};
+use super::schema::FRAME_OVERHEAD;
+use super::{Config, Dataplane, Host, Isp, Lan, Metrics, NextHop, Site};
+use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
 
-/// Octets of a frame that a packet cannot have: the kernel's headroom and the stamp before it,
-/// and the Ethernet header.
-const OVERHEAD: u32 = 256 + 16 + 14;
-
-/// There is something of everything, and not too much.
-pub(super) fn presence(root: &Section<'_>, internal: &[Located<Prefix>], lans: usize, isps: &[IspBlock<'_>]) {
-    let mistakes = root.mistakes;
-    let missing = |name, text: &str| mistakes.note(name, &(0..0), Problem::Contradiction(text.to_owned()));
-    if lans == 0 {
-        missing("lan", "there is none; write a [[lan]] block with the interface of your hosts");
-    }
-    if isps.is_empty() {
-        missing("isp", "there is none; write an [[isp]] block for each ISP");
-    } else if isps.iter().all(|isp| isp.weight == 0) {
-        missing("isp", "every weight is 0; give at least one ISP a weight");
-    }
-    if isps.len() > MAX_UPLINKS {
-        missing("isp", &format!("{} ISPs are too many; at most {MAX_UPLINKS} fit", isps.len()));
-    }
-    if lans + isps.len() > MAX_EDGES {
-        missing("", &format!("{} LANs and ISPs are too many; at most {MAX_EDGES} fit", lans + isps.len()));
-    }
-    for (n, prefix) in internal.iter().enumerate() {
-        if let Some(other) = internal[..n].iter().find(|other| other.value.overlaps(prefix.value)) {
-            let remedy = "keep the shorter one";
-            overlap(mistakes, prefix, other.value, &other.path, remedy);
-        }
-    }
+/// A mapping of an ISP and the places to blame.
+struct Claim {
+    isp: usize,
+    mapping: Mapping,
+    internal: Place,
+    external: Place,
 }
 
-/// Every interface has one role.
-pub(super) fn interfaces(mistakes: &Mistakes<'_>, lans: &[Located<String>], isps: &[IspBlock<'_>]) {
-    let mut all: Vec<&Located<String>> = lans.iter().collect();
-    all.extend(isps.iter().filter_map(|isp| isp.interface.as_ref()));
-    once(mistakes, &all, "each [[lan]] and [[isp]] needs an interface of its own (`vlan` is not built yet)");
-    let names: Vec<_> = isps.iter().filter_map(|isp| isp.name.as_ref()).collect();
-    once(mistakes, &names, "give each ISP a name of its own");
+/// Checks `raw` and makes the configuration of it, `None` if anything is wrong. `text` is the
+/// file, for line numbers.
+pub fn validate(raw: Raw, text: &str, errors: &Errors) -> Option<Config> {
+    let site: Vec<Prefix> = raw.internal.iter().map(|internal| internal.value).collect();
+    site_prefixes(&raw.internal, errors);
+    interfaces(&raw, errors);
+    names(&raw, text, errors);
+    let claims = claims(&raw, &site, errors);
+    externals(&raw, &claims, &site, errors);
+    next_hops(&raw, &claims, &site, errors);
+    weights(&raw, errors);
+    counts(&raw, &claims, errors);
+    dataplane(&raw, errors);
+    build(raw, site, &claims)
 }
 
-fn once(mistakes: &Mistakes<'_>, all: &[&Located<String>], remedy: &'static str) {
-    for (n, this) in all.iter().enumerate() {
-        if let Some(other) = all[..n].iter().find(|other| other.value == this.value) {
-            let problem = Problem::Twice { value: format!("`{}`", this.value), other: other.path.clone(), remedy };
-            mistakes.note(&this.path, &this.span, problem);
-        }
-    }
-}
-
-/// The ISPs with their prefix pairs, which are checked against the site and one another.
-pub(super) fn isps(
-    mistakes: &Mistakes<'_>,
-    internal: &[Located<Prefix>],
-    blocks: Vec<IspBlock<'_>>,
-    frame_size: u32,
-) -> Option<Vec<Isp>> {
-    let mut externals: Vec<Located<Prefix>> = Vec::new();
-    let mut count = 0;
-    let mut isps = Vec::new();
-    for block in blocks {
-        check_mtu(mistakes, &block, frame_size);
-        let pairs = pairs(mistakes, internal, &block);
-        for (inside, outside) in &pairs {
-            check_pair(mistakes, internal, inside, outside);
-            check_external(mistakes, &externals, outside);
-        }
-        for (n, (inside, _)) in pairs.iter().enumerate() {
-            if let Some((other, _)) = pairs[..n].iter().find(|(other, _)| other.value == inside.value) {
-                let remedy = "an ISP maps an internal prefix once";
-                overlap(mistakes, inside, other.value, &other.path, remedy);
+fn site_prefixes(internal: &[At<Prefix>], errors: &Errors) {
+    for (index, one) in internal.iter().enumerate() {
+        for other in &internal[..index] {
+            if one.value.overlaps(other.value) {
+                let (inner, outer) = if other.value.covers(one.value) { (one, other) } else { (other, one) };
+                errors.add(&inner.place, Problem::InternalOverlap { inner: inner.value, outer: outer.value });
             }
         }
-        externals.extend(pairs.iter().map(|(_, outside)| outside.clone()));
-        count += pairs.len();
-        let mappings = pairs.iter().filter_map(|(inside, outside)| Mapping::new(inside.value, outside.value).ok());
-        isps.push(finish(block, mappings.collect()));
     }
-    if count > MAX_MAPPINGS {
-        let text = format!("{count} prefix pairs are too many; at most {MAX_MAPPINGS} fit");
-        mistakes.note("isp", &(0..0), Problem::Contradiction(text));
-    }
-    isps.into_iter().collect()
 }
 
-fn check_mtu(mistakes: &Mistakes<'_>, block: &IspBlock<'_>, frame_size: u32) {
-    if let Some(Located { value: Some(mtu), path, span }) = &block.mtu
-        && u32::from(*mtu) + OVERHEAD > frame_size
+fn interfaces(raw: &Raw, errors: &Errors) {
+    // Owner in words, whether it is an ISP, and the name.
+    let mut owners: Vec<(String, bool, &str)> = Vec::new();
+    let lans = raw.lans.iter().flatten().map(|name| (false, name));
+    let isps = raw.isps.iter().filter_map(|isp| Some((true, isp.interface.as_ref()?)));
+    for (is_isp, At { value: name, place }) in lans.chain(isps) {
+        if let Some((other, other_is_isp, _)) = owners.iter().find(|(_, _, taken)| taken == name) {
+            let (name, other) = (name.clone(), other.clone());
+            let problem = match is_isp && *other_is_isp {
+                true => Problem::InterfaceOfTwoIsps { name, other },
+                false => Problem::InterfaceTwice { name, other },
+            };
+            errors.add(place, problem);
+        }
+        owners.push((place.path.trim_end_matches(" interface").to_owned(), is_isp, name));
+    }
+}
+
+fn names(raw: &Raw, text: &str, errors: &Errors) {
+    let names: Vec<&At<String>> = raw.isps.iter().filter_map(|isp| isp.name.as_ref()).collect();
+    for (index, name) in names.iter().enumerate() {
+        if let Some(first) = names[..index].iter().find(|first| first.value == name.value) {
+            let line = line_number(text, first.place.span.start);
+            errors.add(&name.place, Problem::NameTwice { name: name.value.clone(), line });
+        }
+    }
+}
+
+/// The mappings of every ISP as far as they are known.
+fn claims(raw: &Raw, site: &[Prefix], errors: &Errors) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for (isp, block) in raw.isps.iter().enumerate() {
+        let pairs = match (block.has_prefix, block.has_mappings) {
+            (false, false) => {
+                errors.add(&block.place, Problem::NoPrefix);
+                continue;
+            }
+            (true, true) => {
+                let place = block.prefix.as_ref().map_or(&block.place, |prefix| &prefix.place);
+                errors.add(place, Problem::PrefixAndMappings);
+                continue;
+            }
+            (true, false) => prefix_pair(block, site, errors),
+            (false, true) => written_pairs(block, site, errors),
+        };
+        let mapped = pairs.into_iter().filter_map(|(internal, external)| {
+            let mapping = Mapping::new(internal.value, external.value).ok()?;
+            Some(Claim { isp, mapping, internal: internal.place, external: external.place })
+        });
+        claims.extend(mapped);
+    }
+    claims
+}
+
+type PrefixPair = (At<Prefix>, At<Prefix>);
+
+/// `prefix`: the site's one internal prefix and this one.
+fn prefix_pair(block: &RawIsp, site: &[Prefix], errors: &Errors) -> Vec<PrefixPair> {
+    let Some(prefix) = block.prefix.clone() else { return Vec::new() };
+    match site {
+        [] => Vec::new(),
+        [internal] => vec![(At { value: *internal, place: prefix.place.clone() }, prefix)],
+        several => {
+            let pair = |internal: &Prefix| format!("{{ internal = \"{internal}\", external = \"…\" }}");
+            let pairs: Vec<String> = several.iter().map(pair).collect();
+            let mappings = format!("mappings = [{}]", pairs.join(", "));
+            errors.add(&prefix.place, Problem::AmbiguousPrefix { internals: several.len(), mappings });
+            Vec::new()
+        }
+    }
+}
+
+/// `mappings`: inside the site, disjoint inside.
+fn written_pairs(block: &RawIsp, site: &[Prefix], errors: &Errors) -> Vec<PrefixPair> {
+    let internals: Vec<&At<Prefix>> = block.mappings.iter().filter_map(|pair| pair.internal.as_ref()).collect();
+    for (index, internal) in internals.iter().enumerate() {
+        if !site.is_empty() && !site.iter().any(|prefix| prefix.covers(internal.value)) {
+            let site: Vec<String> = site.iter().map(Prefix::to_string).collect();
+            let problem = Problem::OutsideSite { internal: internal.value, site: site.join(" or ") };
+            errors.add(&internal.place, problem);
+        }
+        if let Some(other) = internals[..index].iter().find(|other| other.value.overlaps(internal.value)) {
+            let problem = Problem::InternalTwice { one: internal.value, other: other.value };
+            errors.add(&internal.place, problem);
+        }
+    }
+    block.mappings.iter().filter_map(|pair| pair.internal.clone().zip(pair.external.clone())).collect()
+}
+
+/// External prefixes: answers must find their way back to one host.
+fn externals(raw: &Raw, claims: &[Claim], site: &[Prefix], errors: &Errors) {
+    for (index, claim) in claims.iter().enumerate() {
+        let external = claim.mapping.external();
+        for other in &claims[..index] {
+            let theirs = other.mapping.external();
+            if other.isp == claim.isp && theirs.overlaps(external) {
+                errors.add(&claim.external, Problem::ExternalOverlap { one: external, other: theirs });
+            } else if theirs == external {
+                let other = raw.isps[other.isp].place.path.clone();
+                errors.add(&claim.external, Problem::ExternalTwice { external, other });
+            }
+        }
+        // An identity pair is its own internal prefix; the site's others do not overlap it.
+        let inside = site.iter().find(|internal| internal.overlaps(external));
+        if let (Some(internal), false) = (inside, claim.mapping.is_identity()) {
+            errors.add(&claim.external, Problem::ExternalInside { external, internal: *internal });
+        }
+    }
+}
+
+fn next_hops(raw: &Raw, claims: &[Claim], site: &[Prefix], errors: &Errors) {
+    for (index, isp) in raw.isps.iter().enumerate() {
+        let Some(At { value: NextHop::Address(address), place }) = &isp.next_hop else { continue };
+        let address = *address;
+        let identity = |internal: Prefix| {
+            claims
+                .iter()
+                .any(|claim| claim.isp == index && claim.mapping.is_identity() && claim.mapping.internal() == internal)
+        };
+        let inside = |address: Ipv6Addr| site.iter().copied().find(|prefix| prefix.contains(address));
+        let elsewhere = claims.iter().find(|claim| claim.isp != index && claim.mapping.external().contains(address));
+        if let Some(internal) = inside(address).filter(|internal| !identity(*internal)) {
+            errors.add(place, Problem::NextHopInside { address, internal });
+        } else if let Some(claim) = elsewhere {
+            let isp = raw.isps[claim.isp].name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
+            errors.add(place, Problem::NextHopElsewhere { address, external: claim.mapping.external(), isp });
+        }
+    }
+}
+
+fn weights(raw: &Raw, errors: &Errors) {
+    let weights: Option<Vec<&At<u64>>> = raw.isps.iter().map(|isp| isp.weight.as_ref()).collect();
+    if let Some(weights @ [first, ..]) = weights.as_deref()
+        && weights.iter().all(|weight| weight.value == 0)
     {
-        let most = frame_size - OVERHEAD;
-        let text =
-            format!("{mtu} octets do not fit into frames of {frame_size}: at most {most} do; set frame_size = 4096");
-        mistakes.note(path, span, Problem::Contradiction(text));
+        errors.add(&first.place, Problem::NoWeight);
     }
 }
 
-/// The pairs of one ISP as written: `prefix` maps the one internal prefix.
-fn pairs(
-    mistakes: &Mistakes<'_>,
-    internal: &[Located<Prefix>],
-    block: &IspBlock<'_>,
-) -> Vec<(Located<Prefix>, Located<Prefix>)> {
-    let section = &block.section;
-    let contradiction = |text: &str| {
-        mistakes.note(&section.path_of("prefix"), &section.span, Problem::Contradiction(text.to_owned()));
+fn counts(raw: &Raw, claims: &[Claim], errors: &Errors) {
+    let isps = raw.isps.len();
+    if let Some(first) = raw.isps.get(MAX_UPLINKS) {
+        errors.add(&first.place, Problem::TooManyIsps { found: isps });
+    }
+    let edges = raw.lans.len() + isps;
+    if edges > MAX_EDGES && isps <= MAX_UPLINKS {
+        let last = raw.lans.iter().flatten().map(|lan| &lan.place).next_back();
+        if let Some(place) = last {
+            errors.add(place, Problem::TooManyEdges { found: edges });
+        }
+    }
+    if let Some(first) = claims.get(MAX_MAPPINGS) {
+        errors.add(&first.internal, Problem::TooManyMappings { found: claims.len() });
+    }
+}
+
+fn dataplane(raw: &Raw, errors: &Errors) {
+    let RawDataplane { tx_ring, completion_ring, fill_ring, frames, frame_size, queues, cores, .. } = &raw.dataplane;
+    if let (Some(completion), Some(transmit)) = (completion_ring, tx_ring)
+        && completion.value < transmit.value
+    {
+        errors
+            .add(&completion.place, Problem::CompletionRing { completion: completion.value, transmit: transmit.value });
+    }
+    if let (Some(At { value: Some(frames), place }), Some(fill)) = (frames, fill_ring) {
+        // Each worker has at least one queue of every interface, and its fill ring must be full.
+        let interfaces = (raw.lans.len() + raw.isps.len()) as u64;
+        let needed = interfaces * fill.value + RESERVED_FRAMES as u64;
+        if *frames < needed {
+            errors.add(place, Problem::TooFewFrames { frames: *frames, needed });
+        }
+    }
+    if let (Some(At { value: Some(queues), .. }), Some(At { value: Some(cores), place })) = (queues, cores)
+        && (cores.len() as u64) < *queues
+    {
+        errors.add(place, Problem::TooFewCores { cores: cores.len(), queues: *queues });
+    }
+    for isp in &raw.isps {
+        if let (Some(At { value: Some(mtu), place }), Some(frame_size)) = (&isp.mtu, frame_size)
+            && mtu + FRAME_OVERHEAD > frame_size.value
+        {
+            let (mtu, frame_size) = (*mtu, frame_size.value);
+            errors.add(place, Problem::MtuOverFrame { mtu, frame_size, largest: frame_size - FRAME_OVERHEAD });
+        }
+    }
+}
+
+/// The configuration, if every part of it is known.
+fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
+    let accept_any_uplink = raw.accept_any_uplink?.value;
+    let lans = raw.lans.into_iter().map(|lan| Some(Lan { interface: lan?.value })).collect::<Option<_>>()?;
+    let isp = |(index, isp): (usize, RawIsp)| {
+        Some(Isp {
+            name: isp.name?.value,
+            interface: isp.interface?.value,
+            mappings: claims.iter().filter(|claim| claim.isp == index).map(|claim| claim.mapping).collect(),
+            next_hop: isp.next_hop?.value,
+            weight: u32::try_from(isp.weight?.value).ok()?,
+            mtu: isp.mtu?.value.map(u16::try_from).transpose().ok()?,
+        })
     };
-    match (block.has_prefix, &block.mappings) {
-        (true, Some(_)) => contradiction("stands beside `mappings`; keep one of the two"),
-        (false, None) => contradiction("is missing, and `mappings` too; write the prefix that the ISP delegates"),
-        (false, Some(mappings)) if mappings.is_empty() => contradiction("is missing, and `mappings` is empty"),
-        (false, Some(mappings)) => return mappings.clone(),
-        (true, None) => match (&block.prefix, internal) {
-            (Some(prefix), [inside]) => return vec![(inside.clone(), prefix.clone())],
-            (Some(_), [_, _, ..]) => contradiction(
-                "does not say which of the internal prefixes it maps; \
-                 write mappings = [{ internal = \"…\", external = \"…\" }, …]",
-            ),
-            _ => {}
-        },
-    }
-    Vec::new()
-}
-
-fn check_pair(
-    mistakes: &Mistakes<'_>,
-    internal: &[Located<Prefix>],
-    inside: &Located<Prefix>,
-    outside: &Located<Prefix>,
-) {
-    if !internal.is_empty() && !internal.iter().any(|site| site.value.covers(inside.value)) {
-        let text = format!("{} lies in none of site.internal; add it there or correct it", inside.value);
-        mistakes.note(&inside.path, &inside.span, Problem::Contradiction(text));
-    }
-    // The identity pair is the best answer to "a ULA inside makes hosts prefer IPv4".
-    if inside.value == outside.value {
-        return;
-    }
-    if let Some(site) = internal.iter().find(|site| site.value.overlaps(outside.value)) {
-        let remedy = "an external prefix is either outside the site's, or the same as the internal one of its pair";
-        overlap(mistakes, outside, site.value, &site.path, remedy);
-    }
-}
-
-fn check_external(mistakes: &Mistakes<'_>, others: &[Located<Prefix>], outside: &Located<Prefix>) {
-    if let Some(other) = others.iter().find(|other| other.value == outside.value) {
-        let remedy = "two pairs cannot share an external prefix: who would get the answers?";
-        overlap(mistakes, outside, other.value, &other.path, remedy);
-    }
-}
-
-fn overlap(mistakes: &Mistakes<'_>, this: &Located<Prefix>, other: Prefix, place: &str, remedy: &'static str) {
-    let problem = Problem::Overlap { prefix: this.value, other, place: place.to_owned(), remedy };
-    mistakes.note(&this.path, &this.span, problem);
+    let isps = raw.isps.into_iter().enumerate().map(isp).collect::<Option<_>>()?;
+    let rings = raw.dataplane;
+    let slots = |ring: Option<At<u64>>| u32::try_from(ring?.value).ok();
+    let dataplane = Dataplane {
+        mode: rings.mode?.value,
+        queues: rings.queues?.value.map(|queues| queues as usize),
+        cores: rings.cores?.value,
+        batch: rings.batch?.value as usize,
+        rx_ring: slots(rings.rx_ring)?,
+        tx_ring: slots(rings.tx_ring)?,
+        fill_ring: slots(rings.fill_ring)?,
+        completion_ring: slots(rings.completion_ring)?,
+        frames: rings.frames?.value.map(u32::try_from).transpose().ok()?,
+        frame_size: slots(rings.frame_size)?,
+        idle: rings.idle?.value,
+        stamp_every: slots(rings.stamp_every)?,
+    };
+    Some(Config {
+        site: Site { internal, accept_any_uplink },
+        lans,
+        isps,
+        dataplane,
+        host: Host { rules: raw.rules?.value, on_stop: raw.on_stop?.value },
+        metrics: Metrics { listen: raw.listen?.value },
+    })
 }

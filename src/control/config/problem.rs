@@ -1,0 +1,225 @@
+//! Everything that can be wrong with a configuration: what it is, and what to do about it.
+
+use std::net::Ipv6Addr;
+
+use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS};
+use crate::npt::Prefix;
+
+/// What is wrong with one place of a configuration. The message says what; [`Problem::remedy`]
+/// says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages are the documentation")]
+pub enum Problem {
+    #[error("the file cannot be read: {0}")]
+    Unreadable(String),
+    #[error("this is not TOML: {0}")]
+    Syntax(String),
+    #[error("version {0} of the file format is not known to this gateway")]
+    Version(String),
+    #[error("there is no key `{key}` {}", place(.section))]
+    UnknownKey { key: String, section: &'static str, similar: Option<&'static str>, valid: Vec<&'static str> },
+    #[error("`{key}` does not belong {}", place(.section))]
+    Elsewhere { key: String, section: &'static str, home: &'static str },
+    #[error("`{0}` is not built yet")]
+    Planned(String),
+    #[error("`prefix` from a file or an interface is not built yet")]
+    PlannedPrefix,
+    #[error("`{key}` is missing")]
+    Missing { key: &'static str, example: String },
+    #[error("section {0} is missing")]
+    MissingSection(&'static str),
+    #[error("{header} is a section of its own, not {found}")]
+    NotSection { header: &'static str, found: &'static str },
+    #[error("{0} has the wrong number of brackets")]
+    Brackets(&'static str),
+    #[error("{found} where {expected} belongs")]
+    Type { found: &'static str, expected: String },
+    #[error("`{found}` is not allowed here")]
+    Value { found: String, similar: Option<String>, limits: String },
+    #[error("`{found}` is not a power of two")]
+    PowerOfTwo { found: u64, below: u64, above: u64 },
+    #[error("the list is empty")]
+    EmptyList { example: String },
+
+    #[error("`{0}` is not an IPv6 prefix")]
+    PrefixSyntax(String),
+    #[error("`{0}` is an address without a length")]
+    PrefixLength(Ipv6Addr),
+    #[error("`{address}/{len}` has bits set beyond its length")]
+    HostBits { address: Ipv6Addr, len: u8, suggestion: Prefix },
+    #[error("{0} is longer than /64")]
+    LongerThan64(Prefix),
+    #[error("{prefix} holds {what} addresses, which are never translated")]
+    Reserved { prefix: Prefix, what: &'static str },
+
+    #[error("{inner} lies inside {outer}, which is listed as well")]
+    InternalOverlap { inner: Prefix, outer: Prefix },
+    #[error("the internal prefix {internal} lies in none of the site's internal prefixes")]
+    OutsideSite { internal: Prefix, site: String },
+    #[error("internal prefix {one} overlaps {other} of the same ISP")]
+    InternalTwice { one: Prefix, other: Prefix },
+    #[error("external prefix {external} is the one of {other}")]
+    ExternalTwice { external: Prefix, other: String },
+    #[error("external prefix {one} overlaps {other} of the same ISP")]
+    ExternalOverlap { one: Prefix, other: Prefix },
+    #[error("external prefix {external} overlaps the internal prefix {internal} but is not equal to it")]
+    ExternalInside { external: Prefix, internal: Prefix },
+    #[error("the site has {internals} internal prefixes, so one `prefix` does not say which of them it is for")]
+    AmbiguousPrefix { internals: usize, mappings: String },
+    #[error("both `prefix` and `mappings` are given")]
+    PrefixAndMappings,
+    #[error("neither `prefix` nor `mappings` is given")]
+    NoPrefix,
+
+    #[error("`{0}` is not a name for an ISP")]
+    IspName(String),
+    #[error("the name \"{name}\" is taken by the ISP of line {line}")]
+    NameTwice { name: String, line: usize },
+    #[error("`{0}` is not the name of a network interface")]
+    InterfaceName(String),
+    #[error("interface {name} is already that of {other}")]
+    InterfaceTwice { name: String, other: String },
+    #[error("interface {name} is already that of {other}")]
+    InterfaceOfTwoIsps { name: String, other: String },
+    #[error("`{0}` is not an IPv6 address")]
+    NextHopSyntax(String),
+    #[error("`{0}` names an interface after the address")]
+    NextHopZone(String),
+    #[error("{address} is {what}: no router has such an address")]
+    NextHopKind { address: Ipv6Addr, what: &'static str },
+    #[error("next hop {address} lies in the site's own {internal}")]
+    NextHopInside { address: Ipv6Addr, internal: Prefix },
+    #[error("next hop {address} lies in {external}, which belongs to ISP \"{isp}\"")]
+    NextHopElsewhere { address: Ipv6Addr, external: Prefix, isp: String },
+    #[error("every weight is 0, so no ISP would get a flow")]
+    NoWeight,
+    #[error("an MTU of {mtu} octets does not fit into a frame of {frame_size}")]
+    MtuOverFrame { mtu: u64, frame_size: u64, largest: u64 },
+    #[error("{found} ISPs are too many")]
+    TooManyIsps { found: usize },
+    #[error("{found} interfaces are too many")]
+    TooManyEdges { found: usize },
+    #[error("{found} prefix pairs are too many")]
+    TooManyMappings { found: usize },
+
+    #[error("{completion} slots are fewer than the {transmit} of `tx_ring`")]
+    CompletionRing { completion: u64, transmit: u64 },
+    #[error("{frames} frames do not fill the rings")]
+    TooFewFrames { frames: u64, needed: u64 },
+    #[error("core {0} is listed twice")]
+    CoreTwice(usize),
+    #[error("{cores} cores are too few for {queues} workers")]
+    TooFewCores { cores: usize, queues: u64 },
+    #[error("`{0}` is not an address and port")]
+    Listen(String),
+}
+
+/// Where a section is, in words.
+fn place(section: &str) -> String {
+    if section.is_empty() { "at the top of the file".to_owned() } else { format!("in {section}") }
+}
+
+impl Problem {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Unreadable(_) => "name a file that this user may read".to_owned(),
+            Self::Syntax(reason) => syntax_remedy(reason).to_owned(),
+            Self::Version(_) => "write version = 1".to_owned(),
+            Self::UnknownKey { similar: Some(similar), .. } => format!("did you mean `{similar}`?"),
+            Self::UnknownKey { valid, section, .. } => format!("the keys {} are: {}", place(section), valid.join(", ")),
+            Self::Elsewhere { key, home, .. } => format!("write `{key}` {}", place(home)),
+            Self::Planned(_) => "remove it".to_owned(),
+            Self::PlannedPrefix => "write the prefix itself, like prefix = \"2001:db8:1::/48\"".to_owned(),
+            Self::Missing { key, example } => format!("add {key} = {example}"),
+            Self::MissingSection(header) => format!("add {header}"),
+            Self::NotSection { header, .. } => format!("write {header} on a line of its own, and its keys below it"),
+            Self::Brackets(header) => format!("write {header}"),
+            Self::Type { expected, .. } => format!("write {expected}"),
+            Self::Value { similar: Some(similar), .. } => format!("did you mean \"{similar}\"?"),
+            Self::Value { limits, .. } => format!("write {limits}"),
+            Self::PowerOfTwo { below, above, .. } => format!("the powers of two next to it are {below} and {above}"),
+            Self::EmptyList { example } => format!("write at least one, like {example}"),
+
+            Self::PrefixSyntax(_) => "write ADDRESS/LENGTH, like 2001:db8:1::/48".to_owned(),
+            Self::PrefixLength(address) => match address.octets() {
+                [.., 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] => {
+                    format!("add the length that the ISP delegated, like {address}/48")
+                }
+                _ => "write the prefix and its length, like 2001:db8:1::/48".to_owned(),
+            },
+            Self::HostBits { suggestion, .. } => format!("did you mean {suggestion}?"),
+            Self::LongerThan64(prefix) => {
+                let parent = Prefix::containing(prefix.address(), 64);
+                format!("NPTv6 (RFC 6296) translates prefixes of up to 64 bits; use {parent} if it is all yours")
+            }
+            Self::Reserved { .. } => "use a ULA prefix (fd00::/8) or a global one".to_owned(),
+
+            Self::InternalOverlap { inner, .. } => format!("remove {inner}: the other one covers it"),
+            Self::OutsideSite { internal, site } => {
+                format!("translate a part of {site}, or add \"{internal}\" to [site] internal")
+            }
+            Self::InternalTwice { .. } => {
+                "give each host one image per ISP: make the pairs' internal prefixes disjoint".to_owned()
+            }
+            Self::ExternalTwice { .. } => {
+                "each ISP needs a prefix of its own, by which answers find their way back".to_owned()
+            }
+            Self::ExternalOverlap { .. } => {
+                "two hosts would share an address: make the pairs' external prefixes disjoint".to_owned()
+            }
+            Self::ExternalInside { internal, .. } => format!(
+                "map {internal} to itself, which leaves its addresses as they are, or use an external prefix elsewhere"
+            ),
+            Self::AmbiguousPrefix { mappings, .. } => format!("replace it by {mappings}"),
+            Self::PrefixAndMappings => "keep `mappings` for pairs written one by one, else `prefix`".to_owned(),
+            Self::NoPrefix => "add the prefix that the ISP delegated, like prefix = \"2001:db8:1::/48\"".to_owned(),
+
+            Self::IspName(_) => "use 1 to 32 characters out of a-z 0-9 _ -, like \"fiber\"".to_owned(),
+            Self::NameTwice { .. } => "give every ISP a name of its own".to_owned(),
+            Self::InterfaceName(_) => {
+                "use 1 to 15 characters without space, / or :, as `ip link` shows them".to_owned()
+            }
+            Self::InterfaceTwice { .. } => "give every [[lan]] and [[isp]] an interface of its own".to_owned(),
+            Self::InterfaceOfTwoIsps { .. } => {
+                "give every ISP an interface of its own; two ISPs on one interface need `vlan`, which is not built yet"
+                    .to_owned()
+            }
+            Self::NextHopSyntax(_) => "write the router's IPv6 address, like \"fe80::1\", or \"auto\"".to_owned(),
+            Self::NextHopZone(text) => {
+                let address = text.split('%').next().unwrap_or_default();
+                format!("write \"{address}\": the interface is that of the ISP")
+            }
+            Self::NextHopKind { .. } => "write the router's link-local or on-link address, or \"auto\"".to_owned(),
+            Self::NextHopInside { .. } => {
+                "write the address of the ISP's router on the ISP's side, or \"auto\"".to_owned()
+            }
+            Self::NextHopElsewhere { .. } => "write the router of this ISP, or \"auto\"".to_owned(),
+            Self::NoWeight => "give at least one ISP a weight over 0".to_owned(),
+            Self::MtuOverFrame { frame_size: 2048, largest, .. } => {
+                format!("write an MTU of at most {largest}, or [dataplane] frame_size = 4096")
+            }
+            Self::MtuOverFrame { largest, .. } => format!("write an MTU of at most {largest}"),
+            Self::TooManyIsps { .. } => format!("keep at most {MAX_UPLINKS} [[isp]] blocks"),
+            Self::TooManyEdges { .. } => format!("keep at most {MAX_EDGES} [[lan]] and [[isp]] blocks in all"),
+            Self::TooManyMappings { .. } => format!("keep at most {MAX_MAPPINGS} over all ISPs"),
+
+            Self::CompletionRing { transmit, .. } => format!("write completion_ring = {transmit} or more"),
+            Self::TooFewFrames { needed, .. } => {
+                format!("write at least {needed}, or \"auto\"; smaller rings need fewer frames")
+            }
+            Self::CoreTwice(_) => "name every core once".to_owned(),
+            Self::TooFewCores { queues, .. } => format!("name {queues} cores, one for each worker, or \"auto\""),
+            Self::Listen(_) => "write ADDRESS:PORT with a port over 0, like \"[::1]:9636\", or \"off\"".to_owned(),
+        }
+    }
+}
+
+/// What to do about a complaint of the TOML parser.
+fn syntax_remedy(reason: &str) -> &'static str {
+    if reason.contains("duplicate key") {
+        "keep one of the two"
+    } else {
+        "a line is a [section], a [[block]] or key = value; texts stand in \"quotes\", lists in [brackets]"
+    }
+}
