@@ -7,6 +7,8 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations)]
 
+pub mod app;
+pub mod cli;
 pub mod control;
 pub mod datapath;
 pub mod limits;

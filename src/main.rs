@@ -1,1 +1,7 @@
-fn main() {}
+//! The `sixways` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sixways::cli::main()
+}

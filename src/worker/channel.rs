@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use crossbeam::queue::ArrayQueue;
+use tokio::sync::Notify;
 
 use crate::limits::WORKER_QUEUE;
 use crate::observe::counters::WorkerCounters;
@@ -50,7 +51,7 @@ pub struct Channel {
     /// Punts that found the queue full.
     punts_lost: AtomicU64,
     /// Wakes control.
-    control: Arc<Doorbell>,
+    control: Arc<Notify>,
     /// Wakes the worker.
     pub doorbell: Doorbell,
     /// The worker's counters.
@@ -63,11 +64,11 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// An empty channel. The worker rings `control` when it has told something.
+    /// An empty channel. The worker notifies `control` when it has told something.
     ///
     /// # Errors
     /// When the worker's own doorbell cannot be made.
-    pub fn new(counters: Arc<WorkerCounters>, control: Arc<Doorbell>) -> std::io::Result<Self> {
+    pub fn new(counters: Arc<WorkerCounters>, control: Arc<Notify>) -> std::io::Result<Self> {
         Ok(Self {
             control,
             injects: ArrayQueue::new(WORKER_QUEUE),
@@ -128,10 +129,10 @@ impl Channel {
     }
 
     /// Wakes control if there is something for it: one system call a turn at most.
-    pub(super) fn ring_control(&self) {
+    pub(super) fn wake_control(&self) {
         if self.told.load(Ordering::Relaxed) {
             self.told.store(false, Ordering::Relaxed);
-            self.control.ring();
+            self.control.notify_one();
         }
     }
 

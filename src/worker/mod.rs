@@ -198,7 +198,7 @@ impl<P: Port> Worker<P> {
         for (edge, address) in self.state.wanted.drain() {
             self.channel.tell(Punt::NeighbourWanted { edge, address });
         }
-        self.channel.ring_control();
+        self.channel.wake_control();
         self.channel.saw(self.snapshot.load().generation);
         self.latency.publish_if_due(now);
         if now.since(self.counted) >= SECOND {

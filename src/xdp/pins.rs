@@ -116,11 +116,30 @@ fn is_bpffs(path: &Path) -> bool {
     result == 0 && unsafe { stat.assume_init() }.f_type == libc::BPF_FS_MAGIC
 }
 
-/// Whether the first process sees the same file system at the same place: then it does not go
-/// with our mount namespace.
+/// Whether the eldest ancestor that we may ask sees the same file system at the same place: then
+/// it does not go with our own mount namespace. Usually that is the first process; in a
+/// container whose first process is out of reach, the eldest one within it.
 fn outlives_us(bpffs: &Path) -> bool {
     let Ok(absolute) = fs::canonicalize(bpffs) else { return false };
     let Ok(below_root) = absolute.strip_prefix("/") else { return false };
-    let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
-    device(&absolute).is_some() && device(&absolute) == device(&Path::new("/proc/1/root").join(below_root))
+    let seen_by = |process: u32| {
+        let seen = Path::new("/proc").join(process.to_string()).join("root").join(below_root);
+        match fs::metadata(seen) {
+            Ok(metadata) => Some(Some(metadata.dev())),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+            Err(_) => Some(None),
+        }
+    };
+    let own = fs::metadata(&absolute).ok().map(|metadata| metadata.dev());
+    let eldest = ancestors().filter_map(seen_by).last();
+    own.is_some() && eldest == Some(own)
+}
+
+/// This process, its parent, and so on.
+fn ancestors() -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(std::process::id()), |process| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
+        (parent != 0).then_some(parent)
+    })
 }

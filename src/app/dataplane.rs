@@ -1,0 +1,224 @@
+//! Gates, guards, sockets and workers, started in the order in which nothing can leak.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::GatewayError;
+use crate::control::config::{Dataplane as Options, Idle, Mode};
+use crate::observe::counters::WorkerCounters;
+use crate::observe::latency::LatencyCollector;
+use crate::snapshot::{GatePort, Generation};
+use crate::units::PortId;
+use crate::worker::{self, Channel, Exit, IdlePolicy, Thread, Worker, World};
+use crate::xdp::device::Device;
+use crate::xdp::ethtool::receive_queues;
+use crate::xdp::stamp::STAMP_LEN;
+use crate::xdp::{
+    Attach, Gate, GateOptions, Guard, GuardAttach, Pins, PortSpec, SocketOptions, XskPort, open_worker, plan_queues,
+};
+
+/// Octets of each frame that the kernel keeps for itself.
+const XDP_HEADROOM: u32 = 256;
+
+/// What outlives the workers of one start.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    pub(super) pins: Pins,
+    pub(super) options: Options,
+    pub(super) world: World,
+    /// By worker; grows when there are more workers than ever before.
+    pub(super) counters: Arc<Mutex<Vec<Arc<WorkerCounters>>>>,
+    pub(super) latency: Arc<Mutex<LatencyCollector>>,
+    /// Notified by workers that have told something.
+    pub(super) bell: Arc<Notify>,
+    pub(super) exits: UnboundedSender<(usize, Exit)>,
+}
+
+/// The gates, guards and workers of one start.
+#[derive(Debug)]
+pub(super) struct Dataplane {
+    pub(super) gates: BTreeMap<PortId, Gate>,
+    pub(super) guards: Vec<Guard>,
+    pub(super) threads: Vec<Thread>,
+    pub(super) ports: Vec<OpenPort>,
+    /// The port whose few queues set the number of workers.
+    pub(super) capped_by: Option<String>,
+}
+
+/// One port, and duplicates of its sockets' descriptors to read their statistics by.
+#[derive(Debug)]
+pub(super) struct OpenPort {
+    pub(super) port: PortId,
+    pub(super) interface: String,
+    pub(super) ifindex: u32,
+    pub(super) queues: u32,
+    pub(super) sockets: Vec<OwnedFd>,
+}
+
+impl Dataplane {
+    /// Guards first, then gates (closed where there was none), then sockets, then the gates are
+    /// opened, and last the workers run. Until a gate is open, transit is dropped.
+    ///
+    /// # Errors
+    /// When any of it is refused. What is attached by then stays, closed.
+    pub(super) fn start(around: &Surroundings, generation: &Generation) -> Result<Self, GatewayError> {
+        let tables = &generation.gate;
+        let guards = tables
+            .guards
+            .iter()
+            .map(|table| Guard::set(&around.pins, table, GuardAttach::Auto))
+            .collect::<Result<_, _>>()?;
+        let options = gate_options(&around.options);
+        let mut gates = tables
+            .ports
+            .iter()
+            .map(|port| Ok((port.port, Gate::prepare(&around.pins, port, &tables.own, &options)?)))
+            .collect::<Result<BTreeMap<_, _>, GatewayError>>()?;
+
+        let mut ports = open_ports(&tables.ports)?;
+        let queues: Vec<u32> = ports.iter().map(|port| port.queues).collect();
+        let plan = plan_queues(&queues, around.options.queues);
+        let mut workers = Vec::new();
+        for shares in &plan.workers {
+            let share = |(port, queues): (&OpenPort, &Vec<u32>)| PortSpec {
+                port: port.port,
+                interface: port.interface.clone(),
+                queues: queues.clone(),
+            };
+            let specs: Vec<PortSpec> = ports.iter().zip(shares).map(share).collect();
+            let (memory, sockets) = open_worker(&socket_options(&around.options), &specs)?;
+            for (port, open) in sockets.iter().zip(&mut ports) {
+                enter(port, open, gates.get_mut(&open.port))?;
+            }
+            workers.push((memory, sockets));
+        }
+        for gate in gates.values_mut() {
+            gate.open()?;
+        }
+        let cores = cores(&around.options, workers.len());
+        let threads = workers
+            .into_iter()
+            .zip(cores)
+            .enumerate()
+            .map(|(index, ((memory, sockets), core))| spawn(around, index, core, memory, sockets))
+            .collect::<Result<_, _>>()?;
+        let capped_by = plan.capped_by.map(|position| ports[position].interface.clone());
+        Ok(Self { gates, guards, threads, ports, capped_by })
+    }
+
+    /// Whether the devices of `ports` are the ones that these gates and sockets are on, but for
+    /// those that are gone.
+    pub(super) fn serves(&self, ports: &[GatePort]) -> bool {
+        ports.iter().all(|port| self.ports.iter().any(|open| open.port == port.port && open.ifindex == port.ifindex))
+    }
+
+    /// Takes the sockets from the gates, lets the workers empty their rings, and ends them. The
+    /// gates stay attached, closed.
+    pub(super) fn stop(mut self) -> Result<(), GatewayError> {
+        for gate in self.gates.values_mut() {
+            gate.close()?;
+        }
+        for thread in self.threads {
+            thread.stop();
+        }
+        Ok(())
+    }
+}
+
+/// The queues of each port's device.
+fn open_ports(ports: &[GatePort]) -> Result<Vec<OpenPort>, GatewayError> {
+    let device = Device::open().map_err(GatewayError::system("open a socket for device queries"))?;
+    let open = |port: &GatePort| {
+        let queues = receive_queues(&device, &port.interface)
+            .map_err(GatewayError::system("read the number of an interface's queues"))?;
+        let interface = port.interface.clone();
+        Ok(OpenPort { port: port.port, interface, ifindex: port.ifindex, queues, sockets: Vec::new() })
+    };
+    ports.iter().map(open).collect()
+}
+
+/// Makes the port's sockets known to its gate, and keeps duplicates for statistics.
+fn enter(port: &XskPort, open: &mut OpenPort, gate: Option<&mut Gate>) -> Result<(), GatewayError> {
+    let Some(gate) = gate else { return Ok(()) };
+    for (queue, socket) in port.socket_fds() {
+        gate.set_socket(queue, &socket)?;
+        let duplicate = socket.try_clone_to_owned().map_err(GatewayError::system("duplicate a socket"))?;
+        open.sockets.push(duplicate);
+    }
+    Ok(())
+}
+
+fn spawn(
+    around: &Surroundings,
+    index: usize,
+    core: Option<usize>,
+    memory: crate::xdp::Umem,
+    sockets: Vec<XskPort>,
+) -> Result<Thread, GatewayError> {
+    let counters = {
+        let mut all = around.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        while all.len() <= index {
+            all.push(Arc::default());
+        }
+        Arc::clone(&all[index])
+    };
+    let channel = Channel::new(counters, Arc::clone(&around.bell)).map_err(GatewayError::system("make an eventfd"))?;
+    let latency = around.latency.lock().unwrap_or_else(PoisonError::into_inner).recorder();
+    let ports = sockets.into_iter().map(|port| (port.port(), port)).collect();
+    let idle = match around.options.idle {
+        Idle::Busy => IdlePolicy::Busy,
+        Idle::Adaptive => IdlePolicy::Adaptive,
+    };
+    let options = worker::Options { batch: around.options.batch, idle };
+    let worker = Worker::new(memory, ports, around.world.clone(), Arc::new(channel), latency, options);
+    let exits = around.exits.clone();
+    worker::spawn(index, core, worker, move |exit| {
+        // Nobody listens any more only when the gateway ends anyway.
+        let _ = exits.send((index, exit));
+    })
+    .map_err(GatewayError::system("start a worker's thread"))
+}
+
+/// One core per worker; the first core is left to control when there are enough.
+fn cores(options: &Options, workers: usize) -> Vec<Option<usize>> {
+    let available: Vec<usize> = match &options.cores {
+        Some(cores) => cores.clone(),
+        None => {
+            let all: Vec<usize> =
+                core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+            let spare = all.len().saturating_sub(workers).min(1);
+            all[spare..].to_vec()
+        }
+    };
+    (0..workers).map(|worker| available.get(worker).copied()).collect()
+}
+
+fn gate_options(options: &Options) -> GateOptions {
+    let attach = match options.mode {
+        Mode::Auto => Attach::Auto,
+        Mode::ZeroCopy | Mode::Copy => Attach::Native,
+        Mode::Generic => Attach::Generic,
+    };
+    GateOptions {
+        attach,
+        max_frame: options.frame_size - XDP_HEADROOM - STAMP_LEN as u32,
+        stamp_every: options.stamp_every,
+    }
+}
+
+/// The sockets' part of the configuration.
+pub(super) fn socket_options(options: &Options) -> SocketOptions {
+    SocketOptions {
+        zero_copy: options.mode == Mode::ZeroCopy,
+        rx_ring: options.rx_ring,
+        tx_ring: options.tx_ring,
+        fill_ring: options.fill_ring,
+        completion_ring: options.completion_ring,
+        frames: options.frames,
+        frame_size: options.frame_size,
+    }
+}

@@ -1,0 +1,264 @@
+//! The run loop: one thread that hears the kernel, the workers and the operator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use super::dataplane::{Dataplane, Surroundings, socket_options};
+use super::reporter::Reporter;
+use super::{GatewayError, Places};
+use crate::control::Control;
+use crate::control::config::{Config, Mode, NextHop, OnStop};
+use crate::snapshot::{Generation, Snapshot};
+use crate::worker::{Exit, Punt, World};
+use crate::xdp::preflight::{self, Intent, PortIntent, Severity};
+use crate::xdp::{Pins, release};
+
+/// Time between two looks at counters, ledgers and devices.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct Gateway {
+    control: Control,
+    around: Surroundings,
+    dataplane: Option<Dataplane>,
+    reporter: Reporter,
+    exits: UnboundedReceiver<(usize, Exit)>,
+    /// Former snapshots that a worker's latest batch may still have seen.
+    retired: Vec<Arc<Snapshot>>,
+}
+
+/// How the gateway ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Gate and guard stay.
+    Blocking,
+    /// Gate, guard and rules are gone.
+    Released,
+}
+
+impl Gateway {
+    /// Checks the host and starts everything. Returns when packets are forwarded.
+    ///
+    /// # Errors
+    /// When the host is not ready or anything is refused.
+    pub async fn start(config: Config, places: &Places) -> Result<Self, GatewayError> {
+        check_host(&config)?;
+        let pins = Pins::open(places.bpffs.as_deref())?;
+        let mut control = Control::start(config, &places.state).await?;
+        let generation = control.compile()?;
+        let (sender, exits) = mpsc::unbounded_channel();
+        let around = Surroundings {
+            pins,
+            options: control.config().dataplane.clone(),
+            world: World {
+                snapshot: Arc::new(ArcSwap::from_pointee(generation.snapshot.clone())),
+                neighbours: control.neighbours(),
+            },
+            counters: Arc::default(),
+            latency: Arc::default(),
+            bell: Arc::default(),
+            exits: sender,
+        };
+        let reporter = Reporter::start(&around, &control, places).await?;
+        let dataplane = Dataplane::start(&around, &generation)?;
+        let mut gateway = Self { control, around, dataplane: Some(dataplane), reporter, exits, retired: Vec::new() };
+        gateway.tell_start();
+        gateway.report();
+        Ok(gateway)
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// # Errors
+    /// When a worker panics or the kernel can no longer be followed.
+    pub async fn run(mut self) -> Result<Outcome, GatewayError> {
+        let mut terminate = catch(SignalKind::terminate())?;
+        let mut interrupt = catch(SignalKind::interrupt())?;
+        let mut hangup = catch(SignalKind::hangup())?;
+        let bell = Arc::clone(&self.around.bell);
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => {
+                    tracing::warn!("SIGHUP: reloading is not built yet; restart the gateway, no packet leaks meanwhile");
+                }
+                changed = self.control.next_change() => {
+                    changed?;
+                    self.follow()?;
+                }
+                () = bell.notified() => self.hear_workers(),
+                Some((worker, exit)) = self.exits.recv() => {
+                    if let Exit::Panicked(text) = exit {
+                        return Err(GatewayError::Panicked { worker, text });
+                    }
+                }
+                _ = tick.tick() => self.tick()?,
+            }
+        }
+        self.stop().await
+    }
+
+    /// The kernel's state has changed: compile and put in force.
+    fn follow(&mut self) -> Result<(), GatewayError> {
+        let generation = match self.control.compile() {
+            Ok(generation) => generation,
+            Err(error) => {
+                tracing::error!(%error, "the kernel's new state cannot be compiled; the former generation stays");
+                return Ok(());
+            }
+        };
+        match &mut self.dataplane {
+            Some(dataplane) if dataplane.serves(&generation.gate.ports) => {
+                // Guards, then the snapshot, then the gates: see control::compile.
+                for guard in &mut dataplane.guards {
+                    if let Some(table) = generation.gate.guards.iter().find(|table| table.edge == guard.edge()) {
+                        guard.apply(table)?;
+                    }
+                }
+                self.publish(&generation);
+                let Some(dataplane) = &mut self.dataplane else { return Ok(()) };
+                for port in &generation.gate.ports {
+                    if let Some(gate) = dataplane.gates.get_mut(&port.port) {
+                        gate.apply(port, &generation.gate.own)?;
+                    }
+                }
+            }
+            _ => self.restart_dataplane(&generation),
+        }
+        Ok(())
+    }
+
+    /// A device was made anew: its gate comes before anything else, and new sockets on all.
+    fn restart_dataplane(&mut self, generation: &Generation) {
+        tracing::info!("an interface is new: binding the sockets again");
+        if let Some(former) = self.dataplane.take() {
+            let ended = former.stop();
+            if let Err(error) = ended {
+                tracing::warn!(%error, "a gate could not be closed; its device is gone");
+            }
+            self.reporter.rebase(&self.around);
+        }
+        self.publish(generation);
+        match Dataplane::start(&self.around, generation) {
+            Ok(dataplane) => {
+                self.dataplane = Some(dataplane);
+                self.tell_start();
+            }
+            Err(error) => tracing::error!(%error, "cannot forward; trying again every second"),
+        }
+    }
+
+    fn publish(&mut self, generation: &Generation) {
+        let former = self.around.world.snapshot.swap(Arc::new(generation.snapshot.clone()));
+        self.retired.push(former);
+    }
+
+    fn hear_workers(&mut self) {
+        let wants = self.control.wants();
+        for thread in self.dataplane.iter().flat_map(|dataplane| &dataplane.threads) {
+            while let Some(punt) = thread.channel.punt() {
+                match punt {
+                    Punt::NeighbourWanted { edge, address } => wants.want(edge, address),
+                    // Netlink tells the same, later: nothing is sent there meanwhile.
+                    Punt::LinkDown { port } => tracing::debug!(port = port.0, "a worker found no carrier"),
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), GatewayError> {
+        if self.dataplane.is_none() {
+            self.follow()?;
+        }
+        let threads = self.dataplane.iter().flat_map(|dataplane| &dataplane.threads);
+        let oldest = threads.map(|thread| thread.channel.generation()).min().unwrap_or(u64::MAX);
+        self.retired.retain(|snapshot| snapshot.generation + 1 > oldest);
+        self.report();
+        Ok(())
+    }
+
+    fn report(&mut self) {
+        self.reporter.report(&self.around, self.dataplane.as_ref(), &self.control);
+    }
+
+    fn tell_start(&self) {
+        let Some(dataplane) = &self.dataplane else { return };
+        let snapshot = self.around.world.snapshot.load();
+        for (number, uplink) in snapshot.uplinks.iter().enumerate().filter(|(_, uplink)| !uplink.name.is_empty()) {
+            let next_hop = uplink.next_hop.map_or_else(|| "none yet".to_owned(), |address| address.to_string());
+            let usable = snapshot.usable & 1 << number != 0;
+            tracing::info!(isp = %uplink.name, %next_hop, usable, "uplink");
+        }
+        for port in &dataplane.ports {
+            let native = dataplane.gates.get(&port.port).is_some_and(crate::xdp::Gate::is_native);
+            let mode = if native { "native" } else { "generic" };
+            tracing::info!(interface = %port.interface, mode, queues = port.queues, "port");
+        }
+        let workers = dataplane.threads.len();
+        match &dataplane.capped_by {
+            Some(interface) => tracing::info!(workers, capped_by = %interface, "forwarding"),
+            None => tracing::info!(workers, "forwarding"),
+        }
+    }
+
+    async fn stop(mut self) -> Result<Outcome, GatewayError> {
+        let on_stop = self.control.config().host.on_stop;
+        if let Some(dataplane) = self.dataplane.take() {
+            dataplane.stop()?;
+        }
+        while let Ok((worker, exit)) = self.exits.try_recv() {
+            match exit {
+                Exit::Stopped(ledger) if ledger.lost() != 0 || ledger.free != ledger.total => {
+                    tracing::error!(worker, ?ledger, "frames are missing at the end; please report this");
+                }
+                Exit::Stopped(_) => {}
+                Exit::Panicked(text) => return Err(GatewayError::Panicked { worker, text }),
+            }
+        }
+        match on_stop {
+            OnStop::Block => Ok(Outcome::Blocking),
+            OnStop::Release => {
+                release(self.around.pins).map_err(GatewayError::system("remove the pins"))?;
+                self.control.release().await?;
+                Ok(Outcome::Released)
+            }
+        }
+    }
+}
+
+fn catch(kind: SignalKind) -> Result<Signal, GatewayError> {
+    signal(kind).map_err(GatewayError::system("catch a signal"))
+}
+
+/// Says what the host lacks; anything fatal ends the start.
+fn check_host(config: &Config) -> Result<(), GatewayError> {
+    let lans = config.lans.iter().map(|lan| PortIntent { interface: lan.interface.clone(), auto_next_hop: false });
+    let isps = config
+        .isps
+        .iter()
+        .map(|isp| PortIntent { interface: isp.interface.clone(), auto_next_hop: isp.next_hop == NextHop::Auto });
+    let intent = Intent {
+        ports: lans.chain(isps).collect(),
+        socket: socket_options(&config.dataplane),
+        generic: config.dataplane.mode == Mode::Generic,
+        workers: config.dataplane.queues,
+    };
+    let findings = preflight::check(&intent).map_err(GatewayError::system("check the host"))?;
+    for finding in &findings {
+        match finding.severity {
+            Severity::Warning => tracing::warn!("{finding}"),
+            Severity::Fatal => tracing::error!("{finding}"),
+        }
+    }
+    if findings.iter().any(|finding| finding.severity == Severity::Fatal) {
+        return Err(GatewayError::Preflight);
+    }
+    Ok(())
+}

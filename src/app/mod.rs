@@ -1,0 +1,70 @@
+//! The running gateway: where control, workers, gate and observation meet.
+
+mod dataplane;
+mod gateway;
+mod reporter;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::control::ControlError;
+use crate::control::compile::CompileError;
+use crate::xdp::{BpfError, PinError, SocketError};
+
+pub use gateway::{Gateway, Outcome};
+
+/// Where the gateway keeps things.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The BPF file system for pins; `None`: the usual one.
+    pub bpffs: Option<PathBuf>,
+    /// The state directory.
+    pub state: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+}
+
+/// Why the gateway cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The host is not ready.
+    #[error("the host is not ready; see above what to mend")]
+    Preflight,
+    /// Ids, state or netlink.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The configuration.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// No place for pins.
+    #[error(transparent)]
+    Pins(#[from] PinError),
+    /// Gate or guard.
+    #[error(transparent)]
+    Bpf(#[from] BpfError),
+    /// AF_XDP.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The system refused something else.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// The kernel's words.
+        source: io::Error,
+    },
+    /// A worker panicked: a bug.
+    #[error("worker {worker} panicked: {text}; gate and guard stay closed, please report this")]
+    Panicked {
+        /// Which.
+        worker: usize,
+        /// The panic's text.
+        text: String,
+    },
+}
+
+impl GatewayError {
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
