@@ -190,11 +190,7 @@ impl Task {
                     self.start_refresh();
                     Ok(())
                 }
-                Some((edge, address)) = wants.recv() => {
-                    let now = self.now();
-                    let order = self.neighbours.want(edge, address, now);
-                    self.send(order)
-                }
+                Some((edge, address)) = wants.recv() => self.on_want(edge, address, &mut commands).await,
                 _ = sweep.tick() => {
                     let now = self.now();
                     let orders = self.neighbours.sweep(now);
@@ -274,16 +270,30 @@ impl Task {
 
     async fn on_fresh(&mut self, fresh: Result<Fresh, NetlinkError>) -> Result<(), NetlinkError> {
         let changed = fresh?.store(&mut self.state);
-        if changed.any() {
+        if changed {
             self.follow()?;
-            self.install()
-                .await
-                .unwrap_or_else(|error| tracing::warn!(%error, "the host's answers may leave by another ISP"));
-        }
-        if changed.world {
             self.publish();
         }
+        // Whatever changed: somebody may have undone what had been done since the last picture.
+        self.install()
+            .await
+            .unwrap_or_else(|error| tracing::warn!(%error, "the host's answers may leave by another ISP"));
         Ok(())
+    }
+
+    /// A want may come from a worker that has the newest generation: its edges come first.
+    async fn on_want(
+        &mut self,
+        edge: EdgeId,
+        address: Ipv6Addr,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+    ) -> Result<(), NetlinkError> {
+        while let Ok(command) = commands.try_recv() {
+            self.on_command(command).await?;
+        }
+        let now = self.now();
+        let order = self.neighbours.want(edge, address, now);
+        self.send(order)
     }
 
     async fn on_command(&mut self, command: Command) -> Result<(), NetlinkError> {

@@ -60,35 +60,16 @@ pub struct Fresh {
     rules: Option<Vec<Rule>>,
 }
 
-/// What [`Fresh::store`] found to be different.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changed {
-    /// Links, addresses, or routes of others.
-    pub world: bool,
-    /// Rules or routes of ours.
-    pub ours: bool,
-}
-
-impl Changed {
-    /// Whether anything is different.
-    pub const fn any(self) -> bool {
-        self.world || self.ours
-    }
-}
-
 impl Fresh {
-    /// Puts the parts in their places.
-    pub fn store(self, state: &mut KernelState) -> Changed {
-        let mut changed = Changed { world: replace(&mut state.links, self.links), ours: false };
-        changed.world |= replace(&mut state.addresses, self.addresses);
-        changed.ours |= replace(&mut state.rules, self.rules);
+    /// Puts the parts in their places. Returns whether the world is another: links, addresses,
+    /// or routes that are not ours.
+    pub fn store(self, state: &mut KernelState) -> bool {
+        let mut changed = replace(&mut state.links, self.links);
+        changed |= replace(&mut state.addresses, self.addresses);
+        replace(&mut state.rules, self.rules);
         if let Some(routes) = self.routes {
-            let differ = |ours: bool| {
-                let these = |route: &&Route| (route.protocol == HOST_PROTOCOL) == ours;
-                !routes.iter().filter(these).eq(state.routes.iter().filter(these))
-            };
-            changed.world |= differ(false);
-            changed.ours |= differ(true);
+            let not_ours = |route: &&Route| route.protocol != HOST_PROTOCOL;
+            changed |= !routes.iter().filter(not_ours).eq(state.routes.iter().filter(not_ours));
             state.routes = routes;
         }
         changed
@@ -201,15 +182,15 @@ impl Netlink {
         Ok(())
     }
 
-    /// Sends an order without waiting for an answer.
+    /// Sends an order without waiting for the answer.
     ///
     /// # Errors
     /// When the connection is gone.
     pub fn order_unheard(&self, message: Message, what: &'static str) -> Result<(), NetlinkError> {
-        let flags = NLM_F_REQUEST | creation(&message);
-        let mut message = NetlinkMessage::from(message);
-        message.header.flags = flags;
-        self.handle.clone().notify(message).map_err(|_| NetlinkError::Closed(what))
+        // The connection sends one message each time that it is woken, so it needs an answer to
+        // be woken by, else orders pile up.
+        let flags = NLM_F_REQUEST | NLM_F_ACK | creation(&message);
+        self.request(message, flags, what).map(drop)
     }
 
     async fn list<T>(
