@@ -5,6 +5,9 @@ use std::fmt;
 use super::problem::Problem;
 use super::reader::Place;
 
+/// Longest line that is shown with an error, in octets.
+const LONGEST_EXCERPT: usize = 240;
+
 /// One error of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -64,7 +67,8 @@ impl ConfigError {
         let position = (line_number(text, start), text[line_start..start].chars().count() + 1);
         let marked = text[start..end].lines().next().unwrap_or_default().chars().count();
         let value = Some(printable(text[start..end].lines().next().unwrap_or_default())).filter(|v| !v.is_empty());
-        Self { path, position: Some(position), value, problem, excerpt: Some((printable(line), marked.max(1))) }
+        let excerpt = (line.len() <= LONGEST_EXCERPT).then(|| (printable(line), marked.max(1)));
+        Self { path, position: Some(position), value, problem, excerpt }
     }
 }
 
@@ -101,28 +105,30 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Several lines per error: what, where, the line with the place marked, remedy.
+/// How many there are, then several lines for each: what, where, the line with the place marked,
+/// remedy.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.as_deref().unwrap_or("configuration");
+        match self.errors.len() {
+            1 => write!(f, "{file}: 1 error")?,
+            count => write!(f, "{file}: {count} errors")?,
+        }
         for error in &self.errors {
             let colon = if error.path.is_empty() { "" } else { ": " };
-            writeln!(f, "error: {}{colon}{}", printable(&error.path), printable(&error.problem.to_string()))?;
-            let width = error.position.map_or(0, |(line, _)| line.to_string().len());
+            let (path, what) = (printable(&error.path), printable(&error.problem.to_string()));
+            write!(f, "\n\nerror: {path}{colon}{what}")?;
+            let width = error.position.map_or(1, |(line, _)| line.to_string().len());
             match error.position {
-                Some((line, column)) => writeln!(f, "{:width$}--> {file}:{line}:{column}", "")?,
-                None => writeln!(f, "--> {file}")?,
+                Some((line, column)) => write!(f, "\n{:width$}--> {file}:{line}:{column}", "")?,
+                None => write!(f, "\n{:width$}--> {file}", "")?,
             }
             if let (Some((line, column)), Some((excerpt, marked))) = (error.position, &error.excerpt) {
-                writeln!(f, "{:width$} |", "")?;
-                writeln!(f, "{line} | {excerpt}")?;
-                writeln!(f, "{:width$} | {:indent$}{}", "", "", "^".repeat(*marked), indent = column - 1)?;
+                write!(f, "\n{:width$} |\n{line} | {excerpt}", "")?;
+                write!(f, "\n{:width$} | {:indent$}{}", "", "", "^".repeat(*marked), indent = column - 1)?;
             }
-            writeln!(f, "{:width$} = {}\n", "", printable(&error.problem.remedy()))?;
+            write!(f, "\n{:width$} = help: {}", "", printable(&error.problem.remedy()))?;
         }
-        match self.errors.len() {
-            1 => write!(f, "1 error in {file}"),
-            count => write!(f, "{count} errors in {file}"),
-        }
+        Ok(())
     }
 }

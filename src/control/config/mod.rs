@@ -5,6 +5,7 @@
 //! `raw` checks each value by itself, `validate` checks them against each other.
 
 mod error;
+mod kind;
 mod problem;
 mod raw;
 mod reader;
@@ -19,6 +20,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use kind::Kind;
 pub use problem::Problem;
 
 use crate::npt::Mapping;

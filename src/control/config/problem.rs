@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use super::raw::is_isp_name;
 use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS};
 use crate::npt::Prefix;
 
@@ -14,29 +15,31 @@ pub enum Problem {
     Unreadable(String),
     #[error("this is not TOML: {0}")]
     Syntax(String),
-    #[error("version {0} of the file format is not known to this gateway")]
-    Version(String),
-    #[error("there is no key `{key}` {}", place(.section))]
-    UnknownKey { key: String, section: &'static str, similar: Option<&'static str>, valid: Vec<&'static str> },
-    #[error("`{key}` does not belong {}", place(.section))]
-    Elsewhere { key: String, section: &'static str, home: &'static str },
+    #[error("version {0} of the file format is not known")]
+    Version(u64),
+    #[error("there is no such key {}", place(.section))]
+    UnknownKey { section: &'static str, similar: Option<&'static str>, valid: Vec<&'static str> },
+    #[error("this key does not belong {}", place(.section))]
+    Elsewhere { section: &'static str, home: &'static str },
     #[error("`{0}` is not built yet")]
     Planned(String),
     #[error("`prefix` from a file or an interface is not built yet")]
     PlannedPrefix,
-    #[error("`{key}` is missing")]
+    #[error("this key is missing")]
     Missing { key: &'static str, example: String },
-    #[error("section {0} is missing")]
+    #[error("this section is missing")]
     MissingSection(&'static str),
-    #[error("{header} is a section of its own, not {found}")]
+    #[error("this is a section, not {found}")]
     NotSection { header: &'static str, found: &'static str },
-    #[error("{0} has the wrong number of brackets")]
+    #[error("this section has the wrong number of brackets")]
     Brackets(&'static str),
-    #[error("{found} where {expected} belongs")]
+    #[error("{found} does not fit here")]
     Type { found: &'static str, expected: String },
-    #[error("`{found}` is not allowed here")]
-    Value { found: String, similar: Option<String>, limits: String },
-    #[error("`{found}` is not a power of two")]
+    #[error("{found} is out of range")]
+    Range { found: String, limits: String },
+    #[error("`{found}` is not one of the choices")]
+    Choice { found: String, similar: Option<&'static str>, limits: String },
+    #[error("{found} is not a power of two")]
     PowerOfTwo { found: u64, below: u64, above: u64 },
     #[error("the list is empty")]
     EmptyList { example: String },
@@ -58,7 +61,7 @@ pub enum Problem {
     OutsideSite { internal: Prefix, site: String },
     #[error("internal prefix {one} overlaps {other} of the same ISP")]
     InternalTwice { one: Prefix, other: Prefix },
-    #[error("external prefix {external} is the one of {other}")]
+    #[error("external prefix {external} is already that of {other}")]
     ExternalTwice { external: Prefix, other: String },
     #[error("external prefix {one} overlaps {other} of the same ISP")]
     ExternalOverlap { one: Prefix, other: Prefix },
@@ -108,7 +111,7 @@ pub enum Problem {
     TooFewFrames { frames: u64, needed: u64 },
     #[error("core {0} is listed twice")]
     CoreTwice(usize),
-    #[error("{cores} cores are too few for {queues} workers")]
+    #[error("{queues} workers need as many cores, but there are {cores}")]
     TooFewCores { cores: usize, queues: u64 },
     #[error("`{0}` is not an address and port")]
     Listen(String),
@@ -116,7 +119,11 @@ pub enum Problem {
 
 /// Where a section is, in words.
 fn place(section: &str) -> String {
-    if section.is_empty() { "at the top of the file".to_owned() } else { format!("in {section}") }
+    match section {
+        "" => "at the top of the file".to_owned(),
+        section if section.starts_with('[') => format!("in {section}"),
+        _ => "in a pair of `mappings`".to_owned(),
+    }
 }
 
 impl Problem {
@@ -127,17 +134,17 @@ impl Problem {
             Self::Syntax(reason) => syntax_remedy(reason).to_owned(),
             Self::Version(_) => "write version = 1".to_owned(),
             Self::UnknownKey { similar: Some(similar), .. } => format!("did you mean `{similar}`?"),
-            Self::UnknownKey { valid, section, .. } => format!("the keys {} are: {}", place(section), valid.join(", ")),
-            Self::Elsewhere { key, home, .. } => format!("write `{key}` {}", place(home)),
+            Self::UnknownKey { valid, section, .. } => format!("{} there may be: {}", place(section), valid.join(", ")),
+            Self::Elsewhere { home, .. } => format!("move it to {home}"),
             Self::Planned(_) => "remove it".to_owned(),
             Self::PlannedPrefix => "write the prefix itself, like prefix = \"2001:db8:1::/48\"".to_owned(),
             Self::Missing { key, example } => format!("add {key} = {example}"),
-            Self::MissingSection(header) => format!("add {header}"),
+            Self::MissingSection(header) => format!("add {header} with {}", first_keys(header)),
             Self::NotSection { header, .. } => format!("write {header} on a line of its own, and its keys below it"),
             Self::Brackets(header) => format!("write {header}"),
             Self::Type { expected, .. } => format!("write {expected}"),
-            Self::Value { similar: Some(similar), .. } => format!("did you mean \"{similar}\"?"),
-            Self::Value { limits, .. } => format!("write {limits}"),
+            Self::Choice { similar: Some(similar), .. } => format!("did you mean \"{similar}\"?"),
+            Self::Choice { limits, .. } | Self::Range { limits, .. } => format!("write {limits}"),
             Self::PowerOfTwo { below, above, .. } => format!("the powers of two next to it are {below} and {above}"),
             Self::EmptyList { example } => format!("write at least one, like {example}"),
 
@@ -175,6 +182,9 @@ impl Problem {
             Self::PrefixAndMappings => "keep `mappings` for pairs written one by one, else `prefix`".to_owned(),
             Self::NoPrefix => "add the prefix that the ISP delegated, like prefix = \"2001:db8:1::/48\"".to_owned(),
 
+            Self::IspName(name) if is_isp_name(&name.to_ascii_lowercase()) => {
+                format!("did you mean \"{}\"?", name.to_ascii_lowercase())
+            }
             Self::IspName(_) => "use 1 to 32 characters out of a-z 0-9 _ -, like \"fiber\"".to_owned(),
             Self::NameTwice { .. } => "give every ISP a name of its own".to_owned(),
             Self::InterfaceName(_) => {
@@ -215,10 +225,22 @@ impl Problem {
     }
 }
 
+/// What a section cannot do without.
+fn first_keys(header: &str) -> &'static str {
+    match header {
+        "[site]" => "`internal`, the prefixes that your hosts use",
+        "[[lan]]" => "`interface`, the interface that your hosts are behind",
+        _ => "`name`, `interface` and `prefix` of an ISP",
+    }
+}
+
 /// What to do about a complaint of the TOML parser.
 fn syntax_remedy(reason: &str) -> &'static str {
+    const UNQUOTED: [&str; 7] = ["time", "date", "boolean", "number", "float", "quoted", "string"];
     if reason.contains("duplicate key") {
         "keep one of the two"
+    } else if UNQUOTED.iter().any(|word| reason.contains(word)) {
+        "texts stand between two quotes, like prefix = \"2001:db8:1::/48\""
     } else {
         "a line is a [section], a [[block]] or key = value; texts stand in \"quotes\", lists in [brackets]"
     }

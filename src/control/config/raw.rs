@@ -3,11 +3,12 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
 use super::reader::{At, Errors, Place, Table, type_name};
-use super::schema::{DATAPLANE, HOST, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section};
+use super::schema::{DATAPLANE, HOST, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
 use super::{Idle, Mode, NextHop, OnStop};
 use crate::npt::{Prefix, PrefixError};
 
@@ -74,15 +75,18 @@ impl Raw {
     pub fn read(document: &DeTable<'_>, errors: &Errors) -> Self {
         let top = Range { start: 0, end: 0 };
         let root = Table::new(&ROOT, String::new(), top, Some(document), errors);
-        root.number("version");
+        if let Some(version) = root.number("version").filter(|version| version.value != VERSION) {
+            errors.add(&version.place, Problem::Version(version.value));
+        }
         let site = section(document, &SITE, errors);
         if !root.has(SITE.bare()) {
-            errors.add(&Place { path: "[site]".to_owned(), span: 0..0 }, Problem::MissingSection(SITE.header));
+            let place = Place { path: SITE.header.to_owned(), span: 0..0 };
+            errors.add(&place, Problem::MissingSection(SITE.header));
         }
         let metrics = section(document, &METRICS, errors);
         let host = section(document, &HOST, errors);
         Self {
-            internal: if root.has(SITE.bare()) { prefixes(&site, "internal") } else { Vec::new() },
+            internal: if root.is_table(SITE.bare()) { prefixes(&site, "internal") } else { Vec::new() },
             accept_any_uplink: site.boolean("accept_any_uplink"),
             lans: blocks(document, &LAN, errors).iter().map(|lan| interface(lan, "interface")).collect(),
             isps: blocks(document, &ISP, errors).iter().map(|isp| RawIsp::read(isp, errors)).collect(),
@@ -169,10 +173,11 @@ fn blocks<'a>(document: &'a DeTable<'a>, section: &'static Section, errors: &'a 
     let mut tables = Vec::new();
     for (index, element) in array.iter().enumerate() {
         let entries = element.get_ref().as_table();
-        // The name says more than a number, where there is one.
-        let name = entries.and_then(|entries| entries.get("name")).and_then(|name| name.get_ref().as_str());
+        // A name says more than a number, if there is one and it says which block is meant.
+        let name = name_of(element);
+        let alone = array.iter().filter(|other| name_of(other) == name).count() == 1;
         let path = match name {
-            Some(name) if is_isp_name(name) => format!("{} \"{name}\"", section.header),
+            Some(name) if alone && is_isp_name(name) => format!("{} \"{name}\"", section.header),
             _ => format!("{} #{}", section.header, index + 1),
         };
         if entries.is_none() {
@@ -183,6 +188,10 @@ fn blocks<'a>(document: &'a DeTable<'a>, section: &'static Section, errors: &'a 
         }
     }
     tables
+}
+
+fn name_of<'a>(block: &'a Spanned<DeValue<'_>>) -> Option<&'a str> {
+    block.get_ref().as_table()?.get("name")?.get_ref().as_str()
 }
 
 fn not_section(section: &'static Section, found: &DeValue<'_>) -> Problem {
@@ -255,7 +264,8 @@ fn pairs(table: &Table<'_>, name: &str, errors: &Errors) -> Vec<RawPair> {
     table.list(name).unwrap_or_default().into_iter().filter_map(pair).collect()
 }
 
-fn is_isp_name(name: &str) -> bool {
+/// Whether `name` can be the name of an ISP: it is a metric's label and a word on command lines.
+pub fn is_isp_name(name: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
     (1..=32).contains(&name.len()) && name.bytes().all(allowed)
 }
@@ -301,7 +311,7 @@ fn cores(table: &Table<'_>, name: &str) -> Known<Option<Vec<usize>>> {
             return Some(text.map(|_| None));
         }
         let limits = "\"auto\", or a list of core numbers like [2, 3]".to_owned();
-        return table.wrong(&text.place, Problem::Value { found: text.value, similar: None, limits });
+        return table.wrong(&text.place, Problem::Choice { found: text.value, similar: None, limits });
     }
     let mut cores = Vec::new();
     for element in table.list(name)? {
@@ -314,8 +324,8 @@ fn cores(table: &Table<'_>, name: &str) -> Known<Option<Vec<usize>>> {
             Some(core) if cores.contains(&core) => return table.wrong(&element.place, Problem::CoreTwice(core)),
             Some(core) => cores.push(core),
             None => {
-                let found = element.value.as_integer().map(|core| core.as_str().to_owned()).unwrap_or_default();
-                return table.wrong(&element.place, Problem::Value { found, similar: None, limits: expected() });
+                let found = element.value.as_integer().map(ToString::to_string).unwrap_or_default();
+                return table.wrong(&element.place, Problem::Range { found, limits: expected() });
             }
         }
     }

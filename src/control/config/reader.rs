@@ -8,8 +8,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::kind::{Kind, Word};
 use super::problem::Problem;
-use super::schema::{Default, Key, Kind, SECTIONS, Section, Word};
+use super::schema::{Default, Key, SECTIONS, Section};
 
 /// A place of the file.
 #[derive(Clone, Debug)]
@@ -112,21 +113,27 @@ impl<'a> Table<'a> {
     /// Why `name` may not stand in this table.
     fn foreign(&self, name: &str) -> Option<Problem> {
         let section = self.section;
-        let mut valid: Vec<&'static str> = section.keys.iter().map(|key| key.name).collect();
-        if section.header.is_empty() {
-            valid.extend(SECTIONS.iter().filter(|section| is_top(section)).map(|section| section.bare()));
-        }
-        if valid.contains(&name) {
+        // At the top of the file the other sections are keys, too.
+        let below = SECTIONS.iter().filter(|below| section.header.is_empty() && below.header.starts_with('['));
+        let below: Vec<(&str, &str)> = below.map(|below| (below.bare(), below.header)).collect();
+        let own = section.keys.iter().map(|key| (key.name, key.name));
+        let (names, shown): (Vec<_>, Vec<_>) = own.chain(below).unzip();
+        if names.contains(&name) {
             return None;
         }
         if section.planned.contains(&name) {
             return Some(Problem::Planned(name.to_owned()));
         }
-        if let Some(home) = SECTIONS.iter().find(|home| home.key(name).is_some()) {
-            return Some(Problem::Elsewhere { key: name.to_owned(), section: section.header, home: home.header });
+        // Keys of a repeated block have names that many a section could have.
+        let once = |home: &&&Section| home.header.starts_with('[') && !home.header.starts_with("[[");
+        if let Some(home) = SECTIONS.iter().filter(once).find(|home| home.key(name).is_some()) {
+            return Some(Problem::Elsewhere { section: section.header, home: home.header });
         }
-        let similar = similar(name, &valid);
-        Some(Problem::UnknownKey { key: name.to_owned(), section: section.header, similar, valid })
+        if SECTIONS.iter().any(|other| other.planned.contains(&name)) {
+            return Some(Problem::Planned(name.to_owned()));
+        }
+        let similar = similar(name, &names);
+        Some(Problem::UnknownKey { section: section.header, similar, valid: shown })
     }
 
     /// The value of a key of the schema: from the file, else its default.
@@ -188,14 +195,14 @@ impl<'a> Table<'a> {
         let limits = || key.kind.limits();
         let found = match at.value.as_ref() {
             DeValue::Integer(integer) => integer,
-            // A wrong word is a wrong value, not a wrong type, where words are allowed.
+            // Where a word is allowed, a wrong word is no wrong type.
             DeValue::String(text) if matches!(key.kind, Kind::WordOr(..)) => {
-                let problem = Problem::Value { found: text.to_string(), similar: None, limits: limits() };
+                let problem = Problem::Choice { found: text.to_string(), similar: None, limits: limits() };
                 return self.wrong(&at.place, problem);
             }
             other => return self.wrong_type(&at.place, other, limits()),
         };
-        let out_of_limits = || Problem::Value { found: found.as_str().to_owned(), similar: None, limits: limits() };
+        let out_of_limits = || Problem::Range { found: found.to_string(), limits: limits() };
         let Ok(value) = u64::from_str_radix(found.as_str(), found.radix()) else {
             return self.wrong(&at.place, out_of_limits());
         };
@@ -210,7 +217,11 @@ impl<'a> Table<'a> {
         if !fits {
             return self.wrong(&at.place, out_of_limits());
         }
-        let wants_power = matches!(key.kind, Kind::PowerOfTwo(..)) || key_allows_zero(key) && value != 0;
+        let wants_power = match key.kind {
+            Kind::PowerOfTwo(..) => true,
+            Kind::PowerOfTwoOrZero(_) => value != 0,
+            _ => false,
+        };
         if wants_power && !value.is_power_of_two() {
             let above = value.next_power_of_two();
             return self.wrong(&at.place, Problem::PowerOfTwo { found: value, below: above / 2, above });
@@ -228,8 +239,8 @@ impl<'a> Table<'a> {
             return Some(At { value: *value, place });
         }
         let words: Vec<&'static str> = W::WORDS.iter().map(|(word, _)| *word).collect();
-        let similar = similar(text, &words).map(str::to_owned);
-        self.wrong(&place, Problem::Value { found: text.to_owned(), similar, limits: key.kind.limits() })
+        let similar = similar(text, &words);
+        self.wrong(&place, Problem::Choice { found: text.to_owned(), similar, limits: key.kind.limits() })
     }
 
     /// The elements of a list that must not be empty, each with its place.
@@ -273,22 +284,13 @@ impl<'a> Table<'a> {
     }
 }
 
-const fn key_allows_zero(key: &Key) -> bool {
-    matches!(key.kind, Kind::PowerOfTwoOrZero(_))
-}
-
-/// Whether the section stands in the file by a header of its own.
-fn is_top(section: &Section) -> bool {
-    section.header.starts_with('[')
-}
-
 /// A value's type in words.
 pub fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a fraction",
-        DeValue::Boolean(_) => "true or false",
+        DeValue::Float(_) => "a floating-point number",
+        DeValue::Boolean(_) => "a boolean",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",

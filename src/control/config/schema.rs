@@ -3,6 +3,7 @@
 //! The one source of all of them: the parser takes its checks and defaults from here, and
 //! `docs/configuration.md` is rendered from here.
 
+use super::kind::{Kind, words};
 use super::{Idle, Mode, OnStop};
 use crate::limits::{MAX_BATCH, MIN_MTU};
 
@@ -48,64 +49,6 @@ pub enum Default {
     Words(&'static str),
 }
 
-/// What a key takes.
-#[derive(Clone, Copy, Debug)]
-pub enum Kind {
-    /// A whole number from the first to the second.
-    Integer(u64, u64),
-    /// A power of two from the first to the second.
-    PowerOfTwo(u64, u64),
-    /// 0, or a power of two up to this.
-    PowerOfTwoOrZero(u64),
-    /// One of these numbers.
-    OneOf(&'static [u64]),
-    /// This word, or a whole number in between.
-    WordOr(&'static str, u64, u64),
-    /// One of these words.
-    Word(fn() -> Vec<&'static str>),
-    /// `true` or `false`.
-    Boolean,
-    /// An IPv6 prefix that NPTv6 can translate.
-    Prefix,
-    /// A list of such prefixes.
-    Prefixes,
-    /// A list of prefix pairs.
-    Pairs,
-    /// The name of a network interface.
-    Interface,
-    /// The name of an ISP.
-    IspName,
-    /// `"auto"` or an IPv6 address.
-    NextHop,
-    /// `"auto"` or a list of cores.
-    Cores,
-    /// `"off"` or an address with a port.
-    Listen,
-}
-
-/// A value that is written as one of a few words.
-pub(super) trait Word: Copy + 'static {
-    /// Every word with its value.
-    const WORDS: &'static [(&'static str, Self)];
-}
-
-impl Word for Mode {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("auto", Self::Auto), ("zero-copy", Self::ZeroCopy), ("copy", Self::Copy), ("generic", Self::Generic)];
-}
-
-impl Word for Idle {
-    const WORDS: &'static [(&'static str, Self)] = &[("adaptive", Self::Adaptive), ("busy", Self::Busy)];
-}
-
-impl Word for OnStop {
-    const WORDS: &'static [(&'static str, Self)] = &[("block", Self::Block), ("release", Self::Release)];
-}
-
-fn words<W: Word>() -> Vec<&'static str> {
-    W::WORDS.iter().map(|(word, _)| *word).collect()
-}
-
 const fn key(name: &'static str, kind: Kind, unit: &'static str, default: Default, meaning: &'static str) -> Key {
     Key { name, kind, unit, default, meaning }
 }
@@ -124,7 +67,7 @@ pub static ROOT: Section = Section {
     meaning: "The top of the file, before the first section.",
     keys: &[key(
         "version",
-        Kind::OneOf(&[VERSION]),
+        Kind::Version,
         "",
         Default::Required("1"),
         "Version of the file format. Another version is refused.",
@@ -392,38 +335,8 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// Its name without brackets.
+    /// Its name without brackets: its key in the document.
     pub(super) fn bare(&self) -> &'static str {
         self.header.trim_matches(['[', ']'])
-    }
-}
-
-impl Kind {
-    /// What it takes, for the documentation and for error messages.
-    pub fn limits(&self) -> String {
-        let list = |words: Vec<String>| match words.split_last() {
-            Some((last, [])) => last.clone(),
-            Some((last, others)) => format!("{} or {last}", others.join(", ")),
-            None => String::new(),
-        };
-        match *self {
-            Self::Integer(low, high) => format!("a whole number from {low} to {high}"),
-            Self::PowerOfTwo(low, high) => format!("a power of two from {low} to {high}"),
-            Self::PowerOfTwoOrZero(high) => format!("0, or a power of two up to {high}"),
-            Self::OneOf(numbers) => list(numbers.iter().map(u64::to_string).collect()),
-            Self::WordOr(word, low, high) => format!("\"{word}\", or a whole number from {low} to {high}"),
-            Self::Word(words) => list(words().iter().map(|word| format!("\"{word}\"")).collect()),
-            Self::Boolean => "true or false".to_owned(),
-            Self::Prefix => "an IPv6 prefix of at most 64 bits like \"2001:db8:1::/48\"".to_owned(),
-            Self::Prefixes => "a list of IPv6 prefixes of at most 64 bits like [\"fd12:3456:789a::/48\"]".to_owned(),
-            Self::Pairs => "a list of pairs like [{ internal = \"fd12:3456:789a:10::/64\", external = \
-                            \"2001:db8:c:77ab::/64\" }]"
-                .to_owned(),
-            Self::Interface => "an interface name of 1 to 15 characters like \"wan0\"".to_owned(),
-            Self::IspName => "1 to 32 characters out of a-z 0-9 _ - like \"fiber\"".to_owned(),
-            Self::NextHop => "\"auto\", or an IPv6 address like \"fe80::1\"".to_owned(),
-            Self::Cores => "\"auto\", or a list of distinct core numbers from 0 to 1023 like [2, 3]".to_owned(),
-            Self::Listen => "\"off\", or an address and port like \"[::1]:9636\"".to_owned(),
-        }
     }
 }
