@@ -1,41 +1,105 @@
-//! The command line: one file per verb.
+//! The command line: one file per verb, each with its `Args` and a `run` that does the work.
+//!
+//! A verb prints its answer with [`print`] and returns an error for what went wrong;
+//! [`main`] is the only place that turns errors into messages and exit codes.
 
+mod map;
 mod release;
 mod run;
 
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
-/// IPv6 multihoming gateway: one stable prefix inside, NPTv6 (RFC 6296) towards every ISP.
-///
-/// Write a configuration, prove it with `sixways check FILE`, then `sixways run --config FILE`.
+use crate::control::config::{self, Config};
+
+const FIRST_STEPS: &str = "\
+Start here: write a configuration, see with `sixways map --config FILE ADDR` what each ISP makes of
+your hosts' addresses, then `sixways run --config FILE` as root.
+
+Exit status: 0 good; 1 bad input or failed, with the reason on standard error.";
+
+/// IPv6 multihoming gateway: hosts keep one prefix, and each flow leaves with the prefix of the ISP
+/// that it leaves by (NPTv6, RFC 6296).
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "sixways", version, after_help = FIRST_STEPS, max_term_width = 100)]
+#[command(subcommand_required = true, disable_help_subcommand = true)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
+// In the order in which a new user needs them.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Show what an ISP's prefix makes of addresses, and back: no privileges, no gateway
+    Map(map::Args),
     /// Start the gateway and forward until a signal ends it
     Run(run::Args),
     /// Take gate, guard and rules away: the kernel routes as it likes
     Release(release::Args),
 }
 
-/// Runs the verb; its error is told in one place.
+/// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().verb {
-        Verb::Run(args) => run::run(&args),
-        Verb::Release(args) => release::run(&args),
-    };
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("sixways: {error:#}");
+    match Cli::try_parse() {
+        Ok(cli) => finish(run(cli.verb)),
+        Err(help) if !help.use_stderr() => finish(help.print().map(|()| ExitCode::SUCCESS).map_err(Into::into)),
+        Err(usage) => {
+            let text = usage.render().to_string();
+            complain(text.strip_prefix("error: ").unwrap_or(&text));
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Map(args) => map::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Release(args) => release::run(&args),
+    }
+}
+
+fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        // The reader of our output has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Says something on standard error, under the program's name. When nobody can hear it, there is
+/// nowhere left to say so.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "sixways: {}", text.trim_end());
+}
+
+/// Writes an answer to standard output.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Writes an answer to standard output as one JSON document.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// The configuration in the file at `path`; the error shows every mistake with its place and remedy.
+fn load(path: &Path) -> anyhow::Result<Config> {
+    config::load(path).map_err(|mistakes| anyhow!("{} cannot be used\n\n{mistakes}", path.display()))
 }
