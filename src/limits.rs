@@ -109,6 +109,20 @@ limits! {
     NETLINK_QUIET_NANOS: u64 = 5_000_000, "nanoseconds";
     /// Longest time that a burst of netlink events puts off control's look.
     NETLINK_PATIENCE_NANOS: u64 = 50_000_000, "nanoseconds";
+    /// Time without a turn after which a worker counts as stalled.
+    HEARTBEAT_MAX_AGE_NANOS: u64 = 2_000_000_000, "nanoseconds";
+    /// Connections to the exporter at the same time; more wait.
+    SCRAPE_CONNECTIONS: usize = 32, "connections";
+    /// Time that one scrape may take, from connection to the last octet.
+    SCRAPE_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Connections to the control socket at the same time; more wait.
+    CONTROL_CONNECTIONS: usize = 16, "connections";
+    /// Longest request on the control socket.
+    CONTROL_REQUEST_OCTETS: usize = 4096, "octets";
+    /// Longest answer that a client of the control socket takes.
+    CONTROL_ANSWER_OCTETS: usize = 4_194_304, "octets";
+    /// Time that either end of the control socket waits for the other.
+    CONTROL_PATIENCE_NANOS: u64 = 5_000_000_000, "nanoseconds";
 }
 
 /// [`HELD_NANOS`] as a span.
@@ -117,3 +131,5 @@ pub const HELD: Nanos = Nanos(HELD_NANOS);
 pub const LINK_RETRY: Nanos = Nanos(LINK_RETRY_NANOS);
 /// [`SPIN_NANOS`] as a span.
 pub const SPIN: Nanos = Nanos(SPIN_NANOS);
+/// [`HEARTBEAT_MAX_AGE_NANOS`] as a span.
+pub const HEARTBEAT_MAX_AGE: Nanos = Nanos(HEARTBEAT_MAX_AGE_NANOS);

@@ -33,7 +33,6 @@ impl Reporter {
             ports: dataplane.ports.iter().map(|port| self.port(dataplane, port)).collect(),
             gates: dataplane.gates.values().filter_map(|gate| gate.counts().ok()).flatten().collect(),
             guards: dataplane.guards.iter().filter_map(|guard| Some((guard.edge(), guard.counts().ok()?))).collect(),
-            ledgers: Vec::new(),
         };
         tracing::debug!(?report, "report");
     }

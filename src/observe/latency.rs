@@ -96,12 +96,14 @@ pub struct Latency {
     sum: u64,
 }
 
-impl Latency {
-    fn new() -> Self {
+impl Default for Latency {
+    fn default() -> Self {
         let histogram = Histogram::new_with_bounds(LOWEST, HIGHEST, DIGITS).expect("constant bounds are valid");
         Self { histogram, sum: 0 }
     }
+}
 
+impl Latency {
     /// Packets timed.
     pub fn count(&self) -> u64 {
         self.histogram.len()
@@ -135,7 +137,7 @@ impl Latency {
 impl LatencyCollector {
     /// A collector that no worker feeds yet.
     pub fn new() -> Self {
-        Self { workers: Vec::new(), totals: [Latency::new(), Latency::new()] }
+        Self { workers: Vec::new(), totals: [Latency::default(), Latency::default()] }
     }
 
     /// The recorder of one more worker.
@@ -148,6 +150,7 @@ impl LatencyCollector {
 
     /// Adds what the workers have handed over.
     pub fn collect(&mut self) {
+        self.workers.retain(|worker| Arc::strong_count(worker) > 1 || !worker.full.is_empty());
         for worker in &self.workers {
             while let Some(mut set) = worker.full.pop() {
                 for (total, (histogram, sum)) in self.totals.iter_mut().zip(set.histograms.iter().zip(set.sums)) {

@@ -1,5 +1,14 @@
-//! Counters, latency histograms, and the Prometheus exporter that reads them.
+//! Counters, latency histograms, and what is made of them: the accounting, the Prometheus
+//! exporter and the content of `status`.
 
+pub mod accounting;
 pub mod counters;
+pub mod exporter;
+pub mod exposition;
+pub mod families;
 pub mod latency;
 pub mod report;
+pub mod sample;
+pub mod status;
+pub mod topology;
+pub mod view;

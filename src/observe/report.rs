@@ -1,6 +1,5 @@
 //! What the parts below tell the exporter and `status`: plain data, taken as a whole.
 
-pub use crate::port::Ledger;
 use crate::units::{EdgeId, PortId};
 
 /// What one gate has counted at one edge since its program was first attached (a restart of
@@ -50,6 +49,20 @@ pub struct SocketCounts {
     pub tx_invalid: u64,
 }
 
+impl SocketCounts {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            rx_dropped: self.rx_dropped + other.rx_dropped,
+            rx_ring_full: self.rx_ring_full + other.rx_ring_full,
+            fill_ring_empty: self.fill_ring_empty + other.fill_ring_empty,
+            rx_invalid: self.rx_invalid + other.rx_invalid,
+            tx_invalid: self.tx_invalid + other.tx_invalid,
+        }
+    }
+}
+
 /// One device of the gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortReport {
@@ -69,7 +82,8 @@ pub struct PortReport {
     pub sockets: Vec<SocketCounts>,
 }
 
-/// What the gateway's privileged parts report, once a second and at each scrape.
+/// What the gateway's privileged parts report, once a second. Where the workers' frames are,
+/// the workers tell: [`super::counters::WorkerCounters::ledger`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Every port.
@@ -78,6 +92,4 @@ pub struct Report {
     pub gates: Vec<(EdgeId, GateCounts)>,
     /// Every ISP edge's guard.
     pub guards: Vec<(EdgeId, GuardCounts)>,
-    /// By worker.
-    pub ledgers: Vec<Ledger>,
 }

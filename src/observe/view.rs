@@ -1,0 +1,239 @@
+//! Where the numbers come together: the run loop fills it, the exporter and the control socket
+//! read it.
+//!
+//! The run loop calls [`Observed::refresh`] about once a second. Readers get the latest
+//! [`Sample`], in which all numbers are of one moment, and so never make the gateway work:
+//! however often somebody scrapes, the packet path does not notice.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use super::counters::WorkerCounters;
+use super::latency::{LatencyCollector, LatencyRecorder};
+use super::report::{GateCounts, GuardCounts, Report, SocketCounts};
+use super::sample::Sample;
+use super::topology::Topology;
+use crate::limits::{HEARTBEAT_MAX_AGE, MAX_EDGES};
+use crate::snapshot::{Role, Snapshot};
+use crate::units::{Direction, EdgeId, Nanos, PortId};
+
+/// Age at which the sample that rates start from is replaced.
+const RATE_SPAN: Nanos = Nanos::from_millis(900);
+
+/// What only the run loop knows; for `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Each ISP's name and weight.
+    pub weights: Vec<(String, u32)>,
+    /// The interface whose few queues set the number of workers, if it was one.
+    pub capped_by: Option<String>,
+    /// One redirected frame in this many is timed; 0: none.
+    pub timed_one_in: u32,
+}
+
+/// Everything that there is to see of a running gateway.
+#[derive(Debug)]
+pub struct Observed {
+    started: SystemTime,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    running: ArcSwap<Vec<Arc<WorkerCounters>>>,
+    facts: ArcSwap<Facts>,
+    latest: ArcSwap<Sample>,
+    /// The sample that rates start from.
+    earlier: ArcSwapOption<Sample>,
+    books: Mutex<Books>,
+}
+
+/// What only the run loop needs.
+#[derive(Debug)]
+struct Books {
+    /// Every worker that ever ran: totals must not fall.
+    workers: Vec<Arc<WorkerCounters>>,
+    running: usize,
+    latency: LatencyCollector,
+    topology: Arc<Topology>,
+    gates: [GateCounts; MAX_EDGES],
+    guards: [GuardCounts; MAX_EDGES],
+    baseline: [i64; MAX_EDGES],
+    /// What sockets have counted that are closed by now, by port and queue.
+    closed: BTreeMap<(PortId, usize), SocketCounts>,
+}
+
+impl Observed {
+    /// Nothing seen yet. `snapshot` is the one that the workers read.
+    pub fn new(snapshot: Arc<ArcSwap<Snapshot>>) -> Self {
+        let topology = Arc::new(Topology::of(&snapshot.load()));
+        let empty = Sample { topology: Arc::clone(&topology), ..Sample::empty() };
+        Self {
+            started: SystemTime::now(),
+            snapshot,
+            running: ArcSwap::default(),
+            facts: ArcSwap::default(),
+            latest: ArcSwap::from_pointee(empty),
+            earlier: ArcSwapOption::empty(),
+            books: Mutex::new(Books {
+                workers: Vec::new(),
+                running: 0,
+                latency: LatencyCollector::new(),
+                topology,
+                gates: [GateCounts::default(); MAX_EDGES],
+                guards: [GuardCounts::default(); MAX_EDGES],
+                baseline: [0; MAX_EDGES],
+                closed: BTreeMap::new(),
+            }),
+        }
+    }
+
+    /// From now on `count` workers run, and no others. Returns what each counts and records
+    /// with; workers of an earlier start count on where they had stopped.
+    pub fn start_workers(&self, count: usize) -> Vec<(Arc<WorkerCounters>, LatencyRecorder)> {
+        let mut books = self.books();
+        while books.workers.len() < count {
+            books.workers.push(Arc::default());
+        }
+        books.running = count;
+        let running = books.workers[..count].to_vec();
+        self.running.store(Arc::new(running.clone()));
+        running.into_iter().map(|counters| (counters, books.latency.recorder())).collect()
+    }
+
+    /// Replaces what `status` is told by the run loop: at the start and after a reload.
+    pub fn set_facts(&self, facts: Facts) {
+        self.facts.store(Arc::new(facts));
+    }
+
+    /// The gates count `gates` and hand frames to no socket; new sockets are about to be opened.
+    ///
+    /// Gates go on counting over restarts, sockets start from zero, and frames in the rings of a
+    /// device that is gone went with it: the books begin anew from here, and no total falls. Call
+    /// [`Observed::refresh`] before the former sockets are closed, or what they have counted
+    /// since the latest one is lost.
+    pub fn open_books(&self, gates: &[(EdgeId, GateCounts)]) {
+        let mut books = self.books();
+        let former = self.latest.load();
+        for port in &former.report.ports {
+            for (queue, counts) in port.sockets.iter().enumerate() {
+                // The sample has the former ones in it.
+                books.closed.insert((port.port, queue), *counts);
+            }
+        }
+        let workers = Sample::of_workers(&books.workers, books.running);
+        for (id, counts) in gates {
+            let dropped = former.topology.edges.iter().find(|edge| edge.id == *id).map_or(0, |edge| {
+                let sockets = former.sockets(edge);
+                sockets.rx_ring_full + sockets.rx_dropped
+            });
+            let ended = workers.edge(*id).read + dropped;
+            books.baseline[id.index()] = counts.redirected.cast_signed().wrapping_sub_unsigned(ended);
+        }
+    }
+
+    /// Takes a new sample. `report` is called after the workers' counters were read, so that a
+    /// frame on its way shows as one in flight and never as one too many.
+    pub fn refresh(&self, now: Nanos, report: impl FnOnce() -> Report) {
+        let mut books = self.books();
+        let books = &mut *books;
+        let mut sample = Sample::of_workers(&books.workers, books.running);
+        sample.at = now;
+        sample.report = report();
+        for port in &mut sample.report.ports {
+            for (queue, counts) in port.sockets.iter_mut().enumerate() {
+                *counts = counts.plus(books.closed.get(&(port.port, queue)).copied().unwrap_or_default());
+            }
+        }
+        for (edge, counts) in &sample.report.gates {
+            books.gates[edge.index()] = *counts;
+        }
+        for (edge, counts) in &sample.report.guards {
+            books.guards[edge.index()] = *counts;
+        }
+        (sample.gates, sample.guards, sample.baseline) = (books.gates, books.guards, books.baseline);
+        let snapshot = self.snapshot.load();
+        if books.topology.generation != snapshot.generation {
+            books.topology = Arc::new(Topology::of(&snapshot));
+        }
+        sample.topology = Arc::clone(&books.topology);
+        books.latency.collect();
+        sample.latency = Direction::ALL.map(|direction| books.latency.total(direction).clone());
+        let former = self.latest.swap(Arc::new(sample));
+        let due = self.earlier.load().as_ref().is_none_or(|earlier| former.at.since(earlier.at) >= RATE_SPAN);
+        if due && former.at > Nanos::default() {
+            self.earlier.store(Some(former));
+        }
+    }
+
+    /// The latest sample.
+    pub fn sample(&self) -> Arc<Sample> {
+        self.latest.load_full()
+    }
+
+    /// The sample of about a second before, once there is one.
+    pub fn earlier(&self) -> Option<Arc<Sample>> {
+        self.earlier.load_full()
+    }
+
+    /// What the run loop has told.
+    pub fn facts(&self) -> Arc<Facts> {
+        self.facts.load_full()
+    }
+
+    /// When the gateway was started, since the Unix epoch.
+    pub fn started(&self) -> Duration {
+        self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// By worker: time since its latest turn began. Read from the workers, not from the sample.
+    pub fn heartbeat_ages(&self, now: Nanos) -> Vec<Nanos> {
+        self.running.load().iter().map(|worker| now.since(Nanos(worker.heartbeat.get()))).collect()
+    }
+
+    /// Whether every worker turns; one line for each that does not.
+    ///
+    /// # Errors
+    /// When there is no worker, or one has not turned for [`HEARTBEAT_MAX_AGE`].
+    pub fn health(&self, now: Nanos) -> Result<(), String> {
+        let ages = self.heartbeat_ages(now);
+        if ages.is_empty() {
+            return Err("no worker runs yet".to_owned());
+        }
+        let stalled = ages.iter().enumerate().filter(|(_, age)| **age >= HEARTBEAT_MAX_AGE);
+        complain(stalled.map(|(worker, age)| {
+            let seconds = Duration::from_nanos(age.0).as_secs_f64();
+            format!("worker {worker} has not turned for {seconds:.1} s")
+        }))
+    }
+
+    /// Whether packets can go from a LAN to an ISP; one line for each reason why not.
+    ///
+    /// # Errors
+    /// When no usable ISP, or no LAN, has a gate that hands packets to a running worker.
+    pub fn readiness(&self, now: Nanos) -> Result<(), String> {
+        let sample = self.sample();
+        let topology = &sample.topology;
+        let gated = |edge: EdgeId| sample.has_gate(edge);
+        let mut usable = topology.isps.iter().filter(|isp| isp.usable).peekable();
+        let mut reasons = Vec::new();
+        if usable.peek().is_none() {
+            reasons.push("no ISP is usable".to_owned());
+        } else if !usable.any(|isp| gated(isp.edge)) {
+            reasons.push("no usable ISP has a gate on its interface".to_owned());
+        }
+        if !topology.edges.iter().any(|edge| edge.role == Role::Lan && gated(edge.id)) {
+            reasons.push("no LAN has a gate on its interface".to_owned());
+        }
+        reasons.extend(self.health(now).err());
+        complain(reasons)
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn complain(reasons: impl IntoIterator<Item = String>) -> Result<(), String> {
+    let reasons: Vec<String> = reasons.into_iter().collect();
+    if reasons.is_empty() { Ok(()) } else { Err(reasons.join("\n")) }
+}

@@ -1,0 +1,123 @@
+//! A gateway as the exporter sees it: its counters driven by hand, its numbers known.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sixways::observe::counters::WorkerCounters;
+use sixways::observe::latency::LatencyRecorder;
+use sixways::observe::report::{GateCounts, GuardCounts, PortReport, Report, SocketCounts};
+use sixways::observe::view::{Facts, Observed};
+use sixways::port::Ledger;
+use sixways::snapshot::{Buckets, Edge, HashKey, LanRoutes, MappingTable, Role, Snapshot, Uplink};
+use sixways::units::{EdgeId, MacAddr, Nanos, PortId, UplinkId};
+
+pub struct Gateway {
+    pub observed: Arc<Observed>,
+    pub workers: Vec<Arc<WorkerCounters>>,
+    pub recorders: Vec<LatencyRecorder>,
+    pub report: Report,
+    pub now: Nanos,
+}
+
+impl Gateway {
+    /// One LAN, `isps` ISPs of weights 1, 2, 3, …, and a queue of each interface for each worker.
+    pub fn new(isps: usize, workers: usize) -> Self {
+        let observed = Arc::new(Observed::new(Arc::new(ArcSwap::from_pointee(snapshot(isps)))));
+        let (counters, recorders) = observed.start_workers(workers).into_iter().unzip();
+        observed.set_facts(Facts {
+            weights: (0..isps).map(|isp| (isp_name(isp), weight(isp))).collect(),
+            capped_by: Some("lan0".to_owned()),
+            timed_one_in: 64,
+        });
+        let port = |id: usize| PortReport {
+            port: PortId(id as u8),
+            interface: interface(id),
+            driver: "veth".to_owned(),
+            mode: "copy".to_owned(),
+            queues: workers as u32,
+            up: true,
+            sockets: vec![SocketCounts::default(); workers],
+        };
+        let edges = || (0..=isps).map(|id| EdgeId(id as u8));
+        let report = Report {
+            ports: (0..=isps).map(port).collect(),
+            gates: edges().map(|edge| (edge, GateCounts::default())).collect(),
+            guards: edges().skip(1).map(|edge| (edge, GuardCounts::default())).collect(),
+        };
+        let mut gateway = Self { observed, workers: counters, recorders, report, now: Nanos::from_millis(60_000) };
+        gateway.tick();
+        gateway
+    }
+
+    /// A second passes, every worker turns, and the run loop refreshes.
+    pub fn tick(&mut self) {
+        self.now = self.now.plus(Nanos::from_millis(1000));
+        for (worker, recorder) in self.workers.iter().zip(&mut self.recorders) {
+            worker.iterations.add(10);
+            worker.heartbeat.set(self.now.0);
+            recorder.publish_if_due(self.now);
+        }
+        let report = self.report.clone();
+        self.observed.refresh(self.now, || report);
+    }
+
+    /// `packets` packets of `octets` octets pass the gate of `from`, are read by `worker` and leave by `to`.
+    pub fn forward(&mut self, worker: usize, from: u8, to: u8, packets: u64, octets: u64) {
+        self.report.gates[usize::from(from)].1.redirected += packets;
+        let edge = self.workers[worker].edge(EdgeId(from));
+        edge.read.add(packets);
+        edge.read_bytes.add(packets * octets);
+        edge.sent[usize::from(to)].add(packets);
+        edge.sent_bytes[usize::from(to)].add(packets * octets);
+    }
+
+    /// Puts a worker's whole buffer into its rings.
+    pub fn fill(&self, worker: usize) {
+        self.workers[worker].ledger.store(Ledger { total: 4096, free: 1000, fill: 2048, transmit: 40, in_hand: 1008 });
+    }
+}
+
+pub fn isp_name(isp: usize) -> String {
+    ["fiber", "cable", "dsl", "radio"].get(isp).map_or_else(|| format!("isp{isp}"), |name| (*name).to_owned())
+}
+
+pub fn interface(edge: usize) -> String {
+    edge.checked_sub(1).map_or_else(|| "lan0".to_owned(), |wan| format!("wan{wan}"))
+}
+
+fn weight(isp: usize) -> u32 {
+    isp as u32 + 1
+}
+
+fn snapshot(isps: usize) -> Snapshot {
+    let names: Vec<String> = (0..isps).map(isp_name).collect();
+    let claims: Vec<_> =
+        names.iter().enumerate().map(|(isp, name)| (UplinkId(isp as u8), name.as_str(), weight(isp))).collect();
+    let edge = |id: usize| Edge {
+        name: interface(id).into(),
+        port: PortId(id as u8),
+        role: if id == 0 { Role::Lan } else { Role::Isp(UplinkId(id as u8 - 1)) },
+        mac: MacAddr::default(),
+        mtu: 1500,
+        error_source: None,
+    };
+    let uplink = |isp: usize| Uplink {
+        name: isp_name(isp).into(),
+        edge: EdgeId(isp as u8 + 1),
+        next_hop: Some(format!("fe80::{}", isp + 1).parse().unwrap()),
+    };
+    Snapshot {
+        generation: 7,
+        internal: Box::default(),
+        untagged: (0..=isps).map(|id| Some(EdgeId(id as u8))).collect(),
+        edges: (0..=isps).map(edge).collect(),
+        uplinks: (0..isps).map(uplink).collect(),
+        mappings: MappingTable::new(&[], isps),
+        routes: LanRoutes::new(&[]),
+        buckets: Buckets::build(&claims).unwrap(),
+        usable: (1 << isps) - 1,
+        hash_key: HashKey([1; 11]),
+        own_addresses: Box::default(),
+        accept_any_uplink: false,
+    }
+}
