@@ -5,11 +5,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::control::ids::Ids;
+use crate::limits::STATE_LOCK_RETRY_NANOS;
 use crate::snapshot::{HashKey, KEY_WORDS};
 
 /// Where the state lies unless `--state` says otherwise.
@@ -61,7 +64,8 @@ struct Versioned<T> {
 }
 
 impl StateDir {
-    /// Opens the directory, making it if it is missing, and locks out other gateways.
+    /// Opens the directory, making it if it is missing, and locks out other gateways. One that was
+    /// just killed may be on its way out for a moment: so the lock is tried for a while.
     ///
     /// # Errors
     /// When it cannot be made or locked.
@@ -70,10 +74,14 @@ impl StateDir {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| io("make", source))?;
         let lock = private(OpenOptions::new().create(true).truncate(false), &path.join("lock"))
             .map_err(|source| io("write into", source))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StateError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(io("lock", source)),
+        let deadline = Instant::now() + Duration::from_nanos(STATE_LOCK_RETRY_NANOS);
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
+                Err(TryLockError::WouldBlock) => return Err(StateError::InUse(path.to_owned())),
+                Err(TryLockError::Error(source)) => return Err(io("lock", source)),
+            }
         }
     }
 

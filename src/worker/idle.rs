@@ -36,16 +36,17 @@ impl Sleeper {
 
     /// Called after every turn that found `found` frames.
     ///
-    /// Wakes at least every [`SLEEP_MS`] milliseconds, so that held frames expire, histograms are
-    /// published and the heartbeat goes on.
-    pub(super) fn idle(&mut self, found: usize, now: Nanos, doorbell: &Doorbell) {
+    /// Wakes at least every [`SLEEP_MS`] milliseconds, so that histograms are published and the
+    /// heartbeat goes on, and every millisecond while frames `wait` for a neighbour's answer or for
+    /// a place in a ring: neither wakes a descriptor.
+    pub(super) fn idle(&mut self, found: usize, wait: bool, now: Nanos, doorbell: &Doorbell) {
         if found > 0 {
             self.last_found = now;
             return;
         }
         match self.policy {
             IdlePolicy::Adaptive if now.since(self.last_found) >= SPIN => {
-                self.set.wait(SLEEP_MS);
+                self.set.wait(if wait { 1 } else { SLEEP_MS });
                 doorbell.silence();
             }
             _ => std::hint::spin_loop(),

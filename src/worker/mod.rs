@@ -115,7 +115,8 @@ impl<P: Port> Worker<P> {
             let now = os::now();
             let found = self.turn(now);
             self.report(now, found);
-            self.sleeper.idle(found, now, &self.channel.doorbell);
+            let wait = !self.state.held.is_empty() || self.ports.iter().flatten().any(|served| served.pending);
+            self.sleeper.idle(found, wait, now, &self.channel.doorbell);
         }
         held::drop_held(&mut self.path(os::now()).0);
         for served in self.ports.iter_mut().filter_map(Option::take) {
