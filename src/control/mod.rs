@@ -3,6 +3,7 @@
 //! [`Control`] is what the run loop holds. It knows nothing of workers, sockets or BPF: it hands
 //! out generations, and says when the world has changed so that another is due.
 
+pub mod ask;
 pub mod compile;
 pub mod config;
 pub mod host_rules;
@@ -11,6 +12,7 @@ pub mod kernel;
 pub mod mirror;
 pub mod neighbours;
 pub mod netlink;
+pub mod socket;
 pub mod state;
 
 use std::path::Path;
