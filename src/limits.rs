@@ -71,6 +71,8 @@ limits! {
     ERROR_BURST_PER_SOURCE: u64 = 100, "errors";
     /// Packet Too Big messages per second of one edge, apart from the other errors.
     PACKET_TOO_BIG_PER_SECOND: u64 = 1000, "errors/s";
+    /// Turns that a stopping worker takes at most to empty its receive rings.
+    DRAIN_TURNS: usize = 1024, "turns";
     /// Times that a worker tries to put a batch into a full transmit ring before it drops the rest.
     TRANSMIT_TRIES: usize = 3, "tries";
     /// Time for which a worker sends nothing to a port that has told it there is no carrier.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
@@ -10,15 +10,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::GatewayError;
 use crate::control::config::{Dataplane as Options, Idle, Mode};
 use crate::observe::counters::WorkerCounters;
-use crate::observe::latency::LatencyCollector;
+use crate::observe::latency::LatencyRecorder;
+use crate::observe::report::GateCounts;
+use crate::observe::view::Observed;
 use crate::snapshot::{GatePort, Generation};
-use crate::units::PortId;
+use crate::units::{EdgeId, PortId};
 use crate::worker::{self, Channel, Exit, IdlePolicy, Thread, Worker, World};
 use crate::xdp::device::Device;
 use crate::xdp::ethtool::receive_queues;
 use crate::xdp::stamp::STAMP_LEN;
 use crate::xdp::{
-    Attach, Gate, GateOptions, Guard, GuardAttach, Pins, PortSpec, SocketOptions, XskPort, open_worker, plan_queues,
+    Attach, Gate, GateOptions, Guard, GuardAttach, Pins, PortSpec, SocketOptions, Umem, XskPort, open_worker,
+    plan_queues,
 };
 
 /// Octets of each frame that the kernel keeps for itself.
@@ -30,9 +33,7 @@ pub(super) struct Surroundings {
     pub(super) pins: Pins,
     pub(super) options: Options,
     pub(super) world: World,
-    /// By worker; grows when there are more workers than ever before.
-    pub(super) counters: Arc<Mutex<Vec<Arc<WorkerCounters>>>>,
-    pub(super) latency: Arc<Mutex<LatencyCollector>>,
+    pub(super) observed: Arc<Observed>,
     /// Notified by workers that have told something.
     pub(super) bell: Arc<Notify>,
     pub(super) exits: UnboundedSender<(usize, Exit)>,
@@ -79,6 +80,8 @@ impl Dataplane {
             .map(|port| Ok((port.port, Gate::prepare(&around.pins, port, &tables.own, &options)?)))
             .collect::<Result<BTreeMap<_, _>, GatewayError>>()?;
 
+        around.observed.open_books(&gate_counts(gates.values()));
+
         let mut ports = open_ports(&tables.ports)?;
         let queues: Vec<u32> = ports.iter().map(|port| port.queues).collect();
         let plan = plan_queues(&queues, around.options.queues);
@@ -100,11 +103,12 @@ impl Dataplane {
             gate.open()?;
         }
         let cores = cores(&around.options, workers.len());
+        let recorders = around.observed.start_workers(workers.len());
         let threads = workers
             .into_iter()
-            .zip(cores)
+            .zip(cores.into_iter().zip(recorders))
             .enumerate()
-            .map(|(index, ((memory, sockets), core))| spawn(around, index, core, memory, sockets))
+            .map(|(index, (devices, (core, recorders)))| spawn(around, index, core, devices, recorders))
             .collect::<Result<_, _>>()?;
         let capped_by = plan.capped_by.map(|position| ports[position].interface.clone());
         Ok(Self { gates, guards, threads, ports, capped_by })
@@ -118,15 +122,22 @@ impl Dataplane {
 
     /// Takes the sockets from the gates, lets the workers empty their rings, and ends them. The
     /// gates stay attached, closed.
+    ///
+    /// # Errors
+    /// When a gate kept its sockets. The workers have ended all the same.
     pub(super) fn stop(mut self) -> Result<(), GatewayError> {
-        for gate in self.gates.values_mut() {
-            gate.close()?;
-        }
+        let closed: Vec<_> = self.gates.values_mut().map(Gate::close).collect();
         for thread in self.threads {
             thread.stop();
         }
+        closed.into_iter().collect::<Result<(), _>>()?;
         Ok(())
     }
+}
+
+/// What the gates have counted; one that the kernel does not tell about is left out.
+pub(super) fn gate_counts<'a>(gates: impl Iterator<Item = &'a Gate>) -> Vec<(EdgeId, GateCounts)> {
+    gates.filter_map(|gate| gate.counts().ok()).flatten().collect()
 }
 
 /// The queues of each port's device.
@@ -156,18 +167,10 @@ fn spawn(
     around: &Surroundings,
     index: usize,
     core: Option<usize>,
-    memory: crate::xdp::Umem,
-    sockets: Vec<XskPort>,
+    (memory, sockets): (Umem, Vec<XskPort>),
+    (counters, latency): (Arc<WorkerCounters>, LatencyRecorder),
 ) -> Result<Thread, GatewayError> {
-    let counters = {
-        let mut all = around.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        while all.len() <= index {
-            all.push(Arc::default());
-        }
-        Arc::clone(&all[index])
-    };
     let channel = Channel::new(counters, Arc::clone(&around.bell)).map_err(GatewayError::system("make an eventfd"))?;
-    let latency = around.latency.lock().unwrap_or_else(PoisonError::into_inner).recorder();
     let ports = sockets.into_iter().map(|port| (port.port(), port)).collect();
     let idle = match around.options.idle {
         Idle::Busy => IdlePolicy::Busy,

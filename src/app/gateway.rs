@@ -12,6 +12,7 @@ use super::reporter::Reporter;
 use super::{GatewayError, Places};
 use crate::control::Control;
 use crate::control::config::{Config, Mode, NextHop, OnStop};
+use crate::observe::view::Observed;
 use crate::snapshot::{Generation, Snapshot};
 use crate::worker::{Exit, Punt, World};
 use crate::xdp::preflight::{self, Intent, PortIntent, Severity};
@@ -52,19 +53,20 @@ impl Gateway {
         let mut control = Control::start(config, &places.state).await?;
         let generation = control.compile()?;
         let (sender, exits) = mpsc::unbounded_channel();
+        let world = World {
+            snapshot: Arc::new(ArcSwap::from_pointee(generation.snapshot.clone())),
+            neighbours: control.neighbours(),
+        };
+        let observed = Arc::new(Observed::new(Arc::clone(&world.snapshot)));
+        let reporter = Reporter::start(Arc::clone(&observed), control.config()).await?;
         let around = Surroundings {
             pins,
             options: control.config().dataplane.clone(),
-            world: World {
-                snapshot: Arc::new(ArcSwap::from_pointee(generation.snapshot.clone())),
-                neighbours: control.neighbours(),
-            },
-            counters: Arc::default(),
-            latency: Arc::default(),
+            world,
+            observed,
             bell: Arc::default(),
             exits: sender,
         };
-        let reporter = Reporter::start(&around, &control, places).await?;
         let dataplane = Dataplane::start(&around, &generation)?;
         let mut gateway = Self { control, around, dataplane: Some(dataplane), reporter, exits, retired: Vec::new() };
         gateway.tell_start();
@@ -139,11 +141,10 @@ impl Gateway {
     fn restart_dataplane(&mut self, generation: &Generation) {
         tracing::info!("an interface is new: binding the sockets again");
         if let Some(former) = self.dataplane.take() {
-            let ended = former.stop();
-            if let Err(error) = ended {
+            self.reporter.report(Some(&former));
+            if let Err(error) = former.stop() {
                 tracing::warn!(%error, "a gate could not be closed; its device is gone");
             }
-            self.reporter.rebase(&self.around);
         }
         self.publish(generation);
         match Dataplane::start(&self.around, generation) {
@@ -185,11 +186,12 @@ impl Gateway {
     }
 
     fn report(&mut self) {
-        self.reporter.report(&self.around, self.dataplane.as_ref(), &self.control);
+        self.reporter.report(self.dataplane.as_ref());
     }
 
     fn tell_start(&self) {
         let Some(dataplane) = &self.dataplane else { return };
+        self.reporter.set_facts(self.control.config(), dataplane);
         let snapshot = self.around.world.snapshot.load();
         for (number, uplink) in snapshot.uplinks.iter().enumerate().filter(|(_, uplink)| !uplink.name.is_empty()) {
             let next_hop = uplink.next_hop.map_or_else(|| "none yet".to_owned(), |address| address.to_string());

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::control::ControlError;
 use crate::control::compile::CompileError;
+use crate::observe::exporter::ListenError;
 use crate::xdp::{BpfError, PinError, SocketError};
 
 pub use gateway::{Gateway, Outcome};
@@ -45,6 +46,9 @@ pub enum GatewayError {
     /// AF_XDP.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The exporter.
+    #[error(transparent)]
+    Metrics(#[from] ListenError),
     /// The system refused something else.
     #[error("cannot {what}: {source}")]
     System {

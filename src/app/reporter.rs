@@ -1,12 +1,15 @@
-//! Gathers what gates, guards, sockets and devices have counted.
+//! Gathers what gates, guards, sockets and devices have counted, and lets it be seen.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use super::GatewayError;
-use super::Places;
-use super::dataplane::{Dataplane, OpenPort, Surroundings};
-use crate::control::Control;
+use super::dataplane::{Dataplane, OpenPort, gate_counts};
+use crate::control::config::{Config, Mode};
+use crate::observe::exporter;
 use crate::observe::report::{PortReport, Report};
+use crate::observe::view::{Facts, Observed};
+use crate::os;
 use crate::xdp::device::Device;
 use crate::xdp::ethtool::driver;
 use crate::xdp::socket::read_statistics;
@@ -14,36 +17,59 @@ use crate::xdp::socket::read_statistics;
 /// Keeps the numbers that are read from the kernel.
 #[derive(Debug)]
 pub(super) struct Reporter {
+    observed: Arc<Observed>,
     device: Device,
+    zero_copy: bool,
 }
 
 impl Reporter {
-    pub(super) async fn start(_: &Surroundings, _: &Control, _: &Places) -> Result<Self, GatewayError> {
+    /// Serves the metrics from here on.
+    ///
+    /// # Errors
+    /// When the address of `[metrics] listen` cannot be had.
+    pub(super) async fn start(observed: Arc<Observed>, config: &Config) -> Result<Self, GatewayError> {
+        if let Some(address) = config.metrics.listen {
+            let listener = exporter::listen(address).await?;
+            tokio::spawn(exporter::serve(listener, Arc::clone(&observed)));
+        }
         let device = Device::open().map_err(GatewayError::system("open a socket for device queries"))?;
-        Ok(Self { device })
+        Ok(Self { observed, device, zero_copy: config.dataplane.mode == Mode::ZeroCopy })
     }
 
-    /// New sockets count from zero.
-    pub(super) fn rebase(&mut self, _: &Surroundings) {}
+    /// Tells what is not counted.
+    pub(super) fn set_facts(&self, config: &Config, dataplane: &Dataplane) {
+        self.observed.set_facts(Facts {
+            weights: config.isps.iter().map(|isp| (isp.name.clone(), isp.weight)).collect(),
+            capped_by: dataplane.capped_by.clone(),
+            timed_one_in: config.dataplane.stamp_every,
+        });
+    }
 
     /// Reads everything once.
-    pub(super) fn report(&mut self, _: &Surroundings, dataplane: Option<&Dataplane>, _: &Control) {
-        let Some(dataplane) = dataplane else { return };
-        let report = Report {
+    pub(super) fn report(&self, dataplane: Option<&Dataplane>) {
+        self.observed.refresh(os::now(), || dataplane.map_or_else(Report::default, |dataplane| self.read(dataplane)));
+    }
+
+    fn read(&self, dataplane: &Dataplane) -> Report {
+        Report {
             ports: dataplane.ports.iter().map(|port| self.port(dataplane, port)).collect(),
-            gates: dataplane.gates.values().filter_map(|gate| gate.counts().ok()).flatten().collect(),
+            gates: gate_counts(dataplane.gates.values()),
             guards: dataplane.guards.iter().filter_map(|guard| Some((guard.edge(), guard.counts().ok()?))).collect(),
-        };
-        tracing::debug!(?report, "report");
+        }
     }
 
     fn port(&self, dataplane: &Dataplane, port: &OpenPort) -> PortReport {
         let native = dataplane.gates.get(&port.port).is_some_and(crate::xdp::Gate::is_native);
+        let mode = match (native, self.zero_copy) {
+            (false, _) => "generic",
+            (true, true) => "zero-copy",
+            (true, false) => "copy",
+        };
         PortReport {
             port: port.port,
             interface: port.interface.clone(),
             driver: driver(&self.device, &port.interface).unwrap_or_default(),
-            mode: if native { "copy" } else { "generic" }.to_owned(),
+            mode: mode.to_owned(),
             queues: port.queues,
             up: self.device.is_running(&port.interface),
             sockets: port.sockets.iter().map(|fd| read_statistics(fd.as_fd()).unwrap_or_default()).collect(),

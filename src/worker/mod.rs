@@ -20,7 +20,7 @@ use idle::Sleeper;
 pub use spawn::{Exit, Thread, spawn};
 
 use crate::datapath::{self, Path, held};
-use crate::limits::MAX_PORTS;
+use crate::limits::{DRAIN_TURNS, MAX_PORTS};
 use crate::observe::latency::LatencyRecorder;
 use crate::os;
 use crate::port::{Flush, Frame, FrameMemory, Ledger, Port};
@@ -107,8 +107,8 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// Serves the ports until control says stop. Then every frame goes back: the ledger that is
-    /// returned shows all of them free.
+    /// Serves the ports until control says stop, and then what is left in the receive rings.
+    /// At the end every frame goes back: the ledger that is returned shows all of them free.
     pub fn run(mut self) -> Ledger {
         self.watch();
         while !self.channel.stopping() {
@@ -117,6 +117,11 @@ impl<P: Port> Worker<P> {
             self.report(now, found);
             let wait = !self.state.held.is_empty() || self.ports.iter().flatten().any(|served| served.pending);
             self.sleeper.idle(found, wait, now, &self.channel.doorbell);
+        }
+        for _ in 0..DRAIN_TURNS {
+            if self.turn(os::now()) == 0 {
+                break;
+            }
         }
         held::drop_held(&mut self.path(os::now()).0);
         for served in self.ports.iter_mut().filter_map(Option::take) {
