@@ -58,7 +58,7 @@ impl Gateway {
             neighbours: control.neighbours(),
         };
         let observed = Arc::new(Observed::new(Arc::clone(&world.snapshot)));
-        let reporter = Reporter::start(Arc::clone(&observed), control.config()).await?;
+        let reporter = Reporter::start(Arc::clone(&observed), control.config(), &places.socket).await?;
         let around = Surroundings {
             pins,
             options: control.config().dataplane.clone(),

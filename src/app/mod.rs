@@ -49,6 +49,9 @@ pub enum GatewayError {
     /// The exporter.
     #[error(transparent)]
     Metrics(#[from] ListenError),
+    /// The control socket.
+    #[error(transparent)]
+    ControlSocket(#[from] crate::control::socket::SocketError),
     /// The system refused something else.
     #[error("cannot {what}: {source}")]
     System {

@@ -1,13 +1,16 @@
 //! Gathers what gates, guards, sockets and devices have counted, and lets it be seen.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::GatewayError;
 use super::dataplane::{Dataplane, OpenPort, gate_counts};
 use crate::control::config::{Config, Mode};
+use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter;
 use crate::observe::report::{PortReport, Report};
+use crate::observe::status::Status;
 use crate::observe::view::{Facts, Observed};
 use crate::os;
 use crate::xdp::device::Device;
@@ -23,11 +26,16 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Serves the metrics from here on.
+    /// Serves metrics and control socket from here on.
     ///
     /// # Errors
-    /// When the address of `[metrics] listen` cannot be had.
-    pub(super) async fn start(observed: Arc<Observed>, config: &Config) -> Result<Self, GatewayError> {
+    /// When the address of `[metrics] listen` or the place of the socket cannot be had.
+    pub(super) async fn start(observed: Arc<Observed>, config: &Config, socket: &Path) -> Result<Self, GatewayError> {
+        let asked = Arc::clone(&observed);
+        let verbs = Verbs::default().on("status", move || {
+            serde_json::to_value(Status::of(&asked, os::now())).map_err(|error| error.to_string())
+        });
+        tokio::spawn(ControlSocket::bind(socket)?.serve(verbs));
         if let Some(address) = config.metrics.listen {
             let listener = exporter::listen(address).await?;
             tokio::spawn(exporter::serve(listener, Arc::clone(&observed)));
