@@ -4,6 +4,7 @@
 //! out generations, and says when the world has changed so that another is due.
 
 pub mod ask;
+pub mod bypass;
 pub mod compile;
 pub mod config;
 pub mod host_rules;

@@ -55,8 +55,9 @@ const fn key(name: &'static str, kind: Kind, unit: &'static str, default: Defaul
 
 /// Largest ring: what the kernel's ring arithmetic and a sane packet buffer allow.
 const MAX_RING: u64 = 65_536;
-/// Octets of a frame that are not packet: the kernel's headroom, Ethernet header, VLAN tag.
-pub(super) const FRAME_OVERHEAD: u64 = 256 + 14 + 4;
+/// Octets of a frame that are not packet: the kernel's headroom, the arrival stamp, Ethernet
+/// header, VLAN tag.
+pub(super) const FRAME_OVERHEAD: u64 = 256 + 16 + 14 + 4;
 const FRAME_SIZES: &[u64] = &[2048, 4096];
 /// Largest MTU that the largest frame carries.
 const MAX_MTU: u64 = FRAME_SIZES[FRAME_SIZES.len() - 1] - FRAME_OVERHEAD;
@@ -168,7 +169,7 @@ pub static ISP: Section = Section {
             "octets",
             Default::Value(r#""auto""#),
             "Largest IPv6 packet that the ISP carries; larger ones are answered with Packet Too Big. `\"auto\"`: the \
-             interface's MTU. With `frame_size = 2048` at most 1774.",
+             interface's MTU. With `frame_size = 2048` at most 1758.",
         ),
     ],
     planned: &[
