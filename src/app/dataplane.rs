@@ -214,7 +214,7 @@ fn gate_options(options: &Options) -> GateOptions {
 }
 
 /// The sockets' part of the configuration.
-pub(super) fn socket_options(options: &Options) -> SocketOptions {
+pub(crate) fn socket_options(options: &Options) -> SocketOptions {
     SocketOptions {
         zero_copy: options.mode == Mode::ZeroCopy,
         rx_ring: options.rx_ring,

@@ -12,6 +12,7 @@ use crate::control::compile::CompileError;
 use crate::observe::exporter::ListenError;
 use crate::xdp::{BpfError, PinError, SocketError};
 
+pub(crate) use dataplane::socket_options;
 pub use gateway::{Gateway, Outcome};
 
 /// Where the gateway keeps things.

@@ -3,6 +3,7 @@
 //! A verb prints its answer with [`print`] and returns an error for what went wrong;
 //! [`main`] is the only place that turns errors into messages and exit codes.
 
+mod check;
 mod map;
 mod release;
 mod run;
@@ -11,14 +12,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
 use crate::control::config::{self, Config};
 
 const FIRST_STEPS: &str = "\
-Start here: write a configuration, see with `sixways map --config FILE ADDR` what each ISP makes of
-your hosts' addresses, then `sixways run --config FILE` as root.
+Start here: write a configuration and judge it with `sixways check FILE`, see with
+`sixways map --config FILE ADDR` what each ISP makes of your hosts' addresses, then
+`sixways run --config FILE` as root.
 
 Exit status: 0 good; 1 bad input or failed, with the reason on standard error.";
 
@@ -36,6 +37,8 @@ struct Cli {
 // In the order in which a new user needs them.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Judge a configuration, and prove what it does to addresses
+    Check(check::Args),
     /// Show what an ISP's prefix makes of addresses, and back: no privileges, no gateway
     Map(map::Args),
     /// Start the gateway and forward until a signal ends it
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
 
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
+        Verb::Check(args) => check::run(&args),
         Verb::Map(args) => map::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Release(args) => release::run(&args),
@@ -101,5 +105,5 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// The configuration in the file at `path`; the error shows every mistake with its place and remedy.
 fn load(path: &Path) -> anyhow::Result<Config> {
-    config::load(path).map_err(|mistakes| anyhow!("{} cannot be used\n\n{mistakes}", path.display()))
+    Ok(config::load(path)?)
 }

@@ -8,7 +8,6 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{Gateway, Outcome, Places};
-use crate::control::config;
 
 /// Where configuration and state are.
 #[derive(Debug, clap::Args)]
@@ -35,13 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_target(false)
         .with_writer(std::io::stderr)
         .init();
-    let config = match config::load(&args.config) {
-        Ok(config) => config,
-        Err(errors) => {
-            eprintln!("sixways: {} cannot be used:\n{errors}", args.config.display());
-            return Ok(ExitCode::FAILURE);
-        }
-    };
+    let config = super::load(&args.config)?;
     let places = Places { bpffs: args.bpffs.clone(), state: args.state.clone(), socket: args.socket.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(async { Gateway::start(config, &places).await?.run().await })?;
