@@ -127,6 +127,8 @@ limits! {
     CONTROL_ANSWER_OCTETS: usize = 4_194_304, "octets";
     /// Time that either end of the control socket waits for the other.
     CONTROL_PATIENCE_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Rest after a look at the kernel's tables, in multiples of the time that the look took.
+    NETLINK_REST: u32 = 4, "times";
 }
 
 /// [`HELD_NANOS`] as a span.

@@ -17,7 +17,7 @@ use crate::control::host_rules::{self, HostRules};
 use crate::control::kernel::{KernelState, Neighbour};
 use crate::control::neighbours::{Key, Neighbours, Order};
 use crate::control::netlink::{Event, Fresh, Netlink, NetlinkError, Stale, Watch};
-use crate::limits::{NEIGHBOUR_SWEEP_NANOS, NETLINK_PATIENCE_NANOS, NETLINK_QUIET_NANOS, WANT_QUEUE};
+use crate::limits::{NEIGHBOUR_SWEEP_NANOS, NETLINK_PATIENCE_NANOS, NETLINK_QUIET_NANOS, NETLINK_REST, WANT_QUEUE};
 use crate::snapshot::NeighbourTable;
 use crate::units::{EdgeId, Nanos};
 
@@ -50,7 +50,7 @@ pub struct Mirror {
 #[derive(Clone, Debug)]
 pub struct Wants {
     queue: mpsc::Sender<Key>,
-    lost: Arc<AtomicU64>,
+    refused: Arc<AtomicU64>,
 }
 
 impl Wants {
@@ -58,13 +58,14 @@ impl Wants {
     /// the queue; what does not fit is counted and has to be asked for again.
     pub fn want(&self, edge: EdgeId, address: Ipv6Addr) {
         if self.queue.try_send((edge, address)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Requests that found the queue full.
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+    /// Neighbours that found no place: in this queue, among those being asked for, or in the
+    /// table. It counts up under a scan.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -81,7 +82,7 @@ impl Mirror {
         let (picture, pictures) = watch::channel(Arc::new(state.clone()));
         let (queue, want_queue) = mpsc::channel(WANT_QUEUE);
         let neighbours = Neighbours::default();
-        let table = neighbours.table();
+        let (table, refused) = (neighbours.table(), neighbours.refused());
         let task = Task {
             netlink,
             watch,
@@ -92,10 +93,11 @@ impl Mirror {
             stale: Stale::default(),
             burst: None,
             refresh: None,
+            rest: Instant::now(),
             born: Instant::now(),
         };
         tokio::spawn(task.run(command_queue, want_queue));
-        Ok(Self { commands, pictures, wants: Wants { queue, lost: Arc::default() }, table })
+        Ok(Self { commands, pictures, wants: Wants { queue, refused }, table })
     }
 
     /// The newest picture.
@@ -167,7 +169,9 @@ struct Task {
     stale: Stale,
     /// First and last event since the last refresh began.
     burst: Option<(Instant, Instant)>,
-    refresh: Option<Refresh>,
+    refresh: Option<(Instant, Refresh)>,
+    /// No refresh before this.
+    rest: Instant,
     born: Instant,
 }
 
@@ -183,7 +187,6 @@ impl Task {
                     Err(error) => Err(error),
                 },
                 fresh = ready(&mut self.refresh), if self.refresh.is_some() => {
-                    self.refresh = None;
                     self.on_fresh(fresh).await
                 }
                 () = sleep_until(due.unwrap_or(self.born)), if due.is_some() => {
@@ -213,14 +216,14 @@ impl Task {
     fn due(&self) -> Option<Instant> {
         let (first, last) = self.burst.filter(|_| self.refresh.is_none())?;
         let quiet = last + Duration::from_nanos(NETLINK_QUIET_NANOS);
-        Some(quiet.min(first + Duration::from_nanos(NETLINK_PATIENCE_NANOS)))
+        Some(quiet.min(first + Duration::from_nanos(NETLINK_PATIENCE_NANOS)).max(self.rest))
     }
 
     fn start_refresh(&mut self) {
         self.burst = None;
         let stale = std::mem::take(&mut self.stale);
         let netlink = self.netlink.clone();
-        self.refresh = Some(Box::pin(async move { netlink.refresh(stale).await }));
+        self.refresh = Some((Instant::now(), Box::pin(async move { netlink.refresh(stale).await })));
     }
 
     fn mark(&mut self, stale: Stale) {
@@ -269,6 +272,10 @@ impl Task {
     }
 
     async fn on_fresh(&mut self, fresh: Result<Fresh, NetlinkError>) -> Result<(), NetlinkError> {
+        // A table of 200 000 BGP routes that never stands still must not keep a core busy.
+        if let Some((began, _)) = self.refresh.take() {
+            self.rest = Instant::now() + NETLINK_REST * began.elapsed();
+        }
         let changed = fresh?.store(&mut self.state);
         if changed {
             self.follow()?;
@@ -342,9 +349,9 @@ impl Task {
     }
 }
 
-async fn ready(refresh: &mut Option<Refresh>) -> Result<Fresh, NetlinkError> {
+async fn ready(refresh: &mut Option<(Instant, Refresh)>) -> Result<Fresh, NetlinkError> {
     match refresh {
-        Some(refresh) => refresh.await,
+        Some((_, refresh)) => refresh.await,
         None => std::future::pending().await,
     }
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState as Nud,
@@ -64,7 +65,7 @@ pub struct Neighbours {
     known: BTreeMap<Key, Known>,
     /// When each unresolved neighbour was last asked for.
     asked: BTreeMap<Key, Nanos>,
-    refused: u64,
+    refused: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Default for Neighbours {
             pinned: BTreeSet::new(),
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
-            refused: 0,
+            refused: Arc::default(),
         }
     }
 }
@@ -92,9 +93,9 @@ impl Neighbours {
         Arc::clone(&self.table)
     }
 
-    /// Neighbours that found no place: too many were asked for, or the table was full.
-    pub fn refused(&self) -> u64 {
-        self.refused
+    /// Counts neighbours that found no place: too many were asked for, or the table was full.
+    pub fn refused(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.refused)
     }
 
     /// Follows edges (by their devices' names), next hops and the kernel's state. What is known
@@ -230,7 +231,7 @@ impl Neighbours {
             None if self.asked.len() >= ASKED_NEIGHBOURS => {
                 self.asked.retain(|_, asked| now.since(*asked) < HELD);
                 if self.asked.len() >= ASKED_NEIGHBOURS {
-                    self.refused += 1;
+                    self.refused.fetch_add(1, Ordering::Relaxed);
                     return None;
                 }
             }
@@ -262,7 +263,7 @@ impl Neighbours {
 
     fn store(&mut self, key: Key, state: NeighbourState) {
         if self.table.set(key.0, key.1, state).is_err() {
-            self.refused += 1;
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
 
