@@ -68,7 +68,10 @@ fn isp_edges_take_their_prefixes_and_nothing_else() {
 fn own_addresses_are_reached_by_the_edges_that_they_belong_to() {
     let mut world = busy();
     world.address("lo", "2001:db8:5::1/128").address("lo", "2001:db8:b::53/128").address("wan1", "2001:db8:fb::2/64");
-    world.address("lan0", "fd77::1/64");
+    world
+        .address("lan0", "fd77::1/64")
+        .address("lo", "fd12:3456:789a:53::1/128")
+        .address("wan0", "fd12:3456:789a:ff::1/64");
     world.compile().gates(&[
         ("lan0", "fd12:3456:789a:20::1", "own"),
         ("lan1", "2001:db8:fa::2", "own"),
@@ -79,6 +82,9 @@ fn own_addresses_are_reached_by_the_edges_that_they_belong_to() {
         // Inside, on a LAN, and the VPN's own end.
         ("wan0", "fd12:3456:789a:10::1", "own-elsewhere"),
         ("wan0", "fd77::1", "own-elsewhere"),
+        ("wan0", "fd12:3456:789a:53::1", "own-elsewhere"),
+        ("wan0", "fd12:3456:789a:ff::1", "own-elsewhere"),
+        ("lan0", "fd12:3456:789a:53::1", "own"),
         // In an ISP's prefix: by that ISP. Nobody's: by all.
         ("wan0", "2001:db8:a:d::1", "own"),
         ("wan1", "2001:db8:a:d::1", "own-elsewhere"),
@@ -161,6 +167,8 @@ fn the_route_that_the_kernel_uses_decides() {
         .route("2001:db8:72::/48 dev wg0 metric 1 dead")
         .route("2001:db8:72::/48 via fe80::a dev wan0 metric 200")
         .route("2001:db8:73::/48 dev wg0 dead")
+        .route("2001:db8:79::/48 via fe80::a dev wan0 metric 1 dead")
+        .route("2001:db8:79::/48 dev wg0 metric 200")
         // One way of several leads to an ISP.
         .route("2001:db8:74::/48 dev wg0 nexthop via fe80::a dev wan0")
         // Other tables do not count, nor do routes on the loopback device.
@@ -171,6 +179,7 @@ fn the_route_that_the_kernel_uses_decides() {
         ("lan0", "2001:db8:71::1", "steer"),
         ("lan0", "2001:db8:72::1", "steer"),
         ("lan0", "2001:db8:73::1", "steer"),
+        ("lan0", "2001:db8:79::1", "pass"),
         ("lan0", "2001:db8:74::1", "steer"),
         ("lan0", "2001:db8:75::1", "steer"),
         ("lan0", "2001:db8:76::1", "steer"),
@@ -184,6 +193,15 @@ fn a_default_route_out_of_a_vpn_does_not_take_the_internet_but_its_two_halves_do
     world.compile().gates(&[("lan0", "2001:db8:1234::1", "steer")]);
     world.route("::/1 dev wg0");
     world.compile().gates(&[("lan0", "2001:db8:1234::1", "pass"), ("lan0", "8000::1", "steer")]);
+}
+
+#[test]
+fn a_route_for_a_whole_external_prefix_does_not_take_it_from_the_workers() {
+    let mut world = World::new();
+    world.route("2001:db8:a::/48 dev dmz0").route("2001:db8::/32 dev dmz0");
+    let compiled = world.compile();
+    compiled.gates(&[("wan0", "2001:db8:a:10::1", "steer"), ("wan0", "2001:db8:c::1", "drop")]);
+    compiled.guards(&[("wan0", "2001:db8:a:10::1", "own"), ("wan0", "2001:db8:c::1", "own")]);
 }
 
 #[test]
