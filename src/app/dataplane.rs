@@ -117,7 +117,10 @@ impl Dataplane {
     /// Whether the devices of `ports` are the ones that these gates and sockets are on, but for
     /// those that are gone.
     pub(super) fn serves(&self, ports: &[GatePort]) -> bool {
-        ports.iter().all(|port| self.ports.iter().any(|open| open.port == port.port && open.ifindex == port.ifindex))
+        ports.iter().all(|port| {
+            let open = self.ports.iter().any(|open| open.port == port.port && open.ifindex == port.ifindex);
+            open && self.gates.get(&port.port).is_some_and(Gate::is_attached)
+        })
     }
 
     /// Takes the sockets from the gates, lets the workers empty their rings, and ends them. The

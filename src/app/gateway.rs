@@ -175,7 +175,7 @@ impl Gateway {
     }
 
     fn tick(&mut self) -> Result<(), GatewayError> {
-        if self.dataplane.is_none() {
+        if self.dataplane.as_ref().is_none_or(|dataplane| dataplane.gates.values().any(|gate| !gate.is_attached())) {
             self.follow()?;
         }
         let threads = self.dataplane.iter().flat_map(|dataplane| &dataplane.threads);

@@ -91,6 +91,7 @@ impl Mirror {
             neighbours,
             picture,
             stale: Stale::default(),
+            removed: false,
             burst: None,
             refresh: None,
             rest: Instant::now(),
@@ -167,6 +168,8 @@ struct Task {
     neighbours: Neighbours,
     picture: watch::Sender<Arc<KernelState>>,
     stale: Stale,
+    /// A device was removed since the latest picture.
+    removed: bool,
     /// First and last event since the last refresh began.
     burst: Option<(Instant, Instant)>,
     refresh: Option<(Instant, Refresh)>,
@@ -222,6 +225,7 @@ impl Task {
     fn start_refresh(&mut self) {
         self.burst = None;
         let stale = std::mem::take(&mut self.stale);
+        self.removed |= stale.removed;
         let netlink = self.netlink.clone();
         self.refresh = Some((Instant::now(), Box::pin(async move { netlink.refresh(stale).await })));
     }

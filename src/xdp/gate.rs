@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::Ipv6Addr;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use aya::maps::{HashMap, LpmTrie, MapData, PerCpuArray, XskMap};
 use aya::programs::links::FdLink;
@@ -14,7 +15,7 @@ use aya::{Ebpf, EbpfLoader};
 
 use super::bpf_error::{BpfError, map};
 use super::counts::{Counts, is_adoptable};
-use super::link::adopt;
+use super::link::{adopt, is_attached};
 use super::pins::{Pins, unpin};
 use super::tables::{reconcile, reconcile_trie};
 use crate::observe::report::GateCounts;
@@ -53,6 +54,9 @@ pub struct GateOptions {
 /// The gate of one port.
 pub struct Gate {
     interface: String,
+    ifindex: u32,
+    /// Where its link is pinned.
+    pin: PathBuf,
     edges: Vec<EdgeId>,
     program: Ebpf,
     /// The running gate of an earlier process, to be handed to this program.
@@ -100,6 +104,8 @@ impl Gate {
             .map_err(|error| BpfError::load(&port.interface, error))?;
         let mut gate = Self {
             interface: port.interface.clone(),
+            ifindex: port.ifindex,
+            pin: PathBuf::new(),
             edges: Vec::new(),
             edge_map: HashMap::try_from(map(&mut program, "edges")?)?,
             mac_map: HashMap::try_from(map(&mut program, "macs")?)?,
@@ -191,6 +197,12 @@ impl Gate {
         self.edges.iter().map(|edge| Ok((*edge, self.counts.gate(*edge)?))).collect()
     }
 
+    /// Whether the gate is still on its device. A device that is deleted takes it along, and one
+    /// made anew under the same name, or even the same index, has none.
+    pub fn is_attached(&self) -> bool {
+        is_attached(&self.pin, self.ifindex)
+    }
+
     /// Whether the driver runs the program, rather than the kernel's stack.
     pub const fn is_native(&self) -> bool {
         self.native
@@ -210,6 +222,7 @@ impl Gate {
             match adopt(&pin(native), port.ifindex) {
                 Some(link) if wanted && self.adopted.is_none() => {
                     self.native = native;
+                    self.pin = pin(native);
                     self.adopted = Some(link);
                 }
                 _ => unpin(&pin(native)).map_err(|error| BpfError::pin(&port.interface, error))?,
@@ -227,7 +240,8 @@ impl Gate {
                 .or_else(|_| self.attach(port, false).map(|link| (link, false))),
         };
         let (link, native) = native.map_err(|error| BpfError::program(&port.interface, error))?;
-        link.pin(pin(native)).map_err(|error| BpfError::Pin {
+        self.pin = pin(native);
+        link.pin(&self.pin).map_err(|error| BpfError::Pin {
             interface: port.interface.clone(),
             error: io::Error::other(error.to_string()),
         })?;

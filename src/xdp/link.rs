@@ -15,11 +15,12 @@ use aya::programs::links::{FdLink, PinnedLink};
 /// A link outlives its device: then its device index is 0, nothing can be updated, and a device
 /// that was made anew under the same name carries no program.
 pub(super) fn adopt(path: &Path, ifindex: u32) -> Option<FdLink> {
-    let attached = open(path).and_then(|link| attached_ifindex(borrow(&link))).ok()?;
-    if attached != ifindex {
-        return None;
-    }
-    PinnedLink::from_pin(path).ok().map(FdLink::from)
+    is_attached(path, ifindex).then(|| PinnedLink::from_pin(path).ok().map(FdLink::from))?
+}
+
+/// Whether a link is pinned at `path` and attached to the device `ifindex`.
+pub(super) fn is_attached(path: &Path, ifindex: u32) -> bool {
+    open(path).and_then(|link| attached_ifindex(borrow(&link))).is_ok_and(|attached| attached == ifindex)
 }
 
 fn borrow(fd: &OwnedFd) -> BorrowedFd<'_> {

@@ -25,11 +25,13 @@ pub struct Stale {
     pub routes: bool,
     /// Policy rules.
     pub rules: bool,
+    /// A device was removed: one that was made anew since may look the same, and is another.
+    pub removed: bool,
 }
 
 impl Stale {
     /// Every part.
-    pub const ALL: Self = Self { links: true, addresses: true, routes: true, rules: true };
+    pub const ALL: Self = Self { links: true, addresses: true, routes: true, rules: true, removed: false };
 
     /// Whether any part is stale.
     pub fn any(self) -> bool {
@@ -42,6 +44,7 @@ impl Stale {
         self.addresses |= other.addresses;
         self.routes |= other.routes;
         self.rules |= other.rules;
+        self.removed |= other.removed;
     }
 }
 
@@ -113,7 +116,8 @@ fn event(payload: &NetlinkPayload<Message>) -> Option<Event> {
     };
     match message {
         // Addresses and routes can go with their device, or with its carrier, unsaid.
-        Message::NewLink(_) | Message::DelLink(_) => Some(Event::Stale(Stale { rules: false, ..Stale::ALL })),
+        Message::NewLink(_) => Some(Event::Stale(Stale { rules: false, ..Stale::ALL })),
+        Message::DelLink(_) => Some(Event::Stale(Stale { rules: false, removed: true, ..Stale::ALL })),
         Message::NewAddress(_) | Message::DelAddress(_) => {
             Some(Event::Stale(Stale { addresses: true, ..Stale::default() }))
         }
