@@ -42,19 +42,25 @@ pub enum MappingError {
 }
 
 /// Why an address has no image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unmappable {
-    /// Outside the longer of the pair's prefixes on this side, and outside the shorter too.
+    /// Outside the pair's prefix on this side.
+    #[error("outside the prefix")]
     NotInPrefix,
-    /// Inside the shorter prefix but outside its zero-extension (RFC 6296 §3.2).
+    /// Inside this side's prefix, but outside its zero-extension to the other's length (RFC 6296 §3.2).
+    #[error("no room for it in the other prefix (RFC 6296 §3.2)")]
     UnmappedSubnet,
     /// Subnet 0xFFFF with up to 48 bits (RFC 6296 §4.2).
+    #[error("ffff and 0 are one value in a checksum (RFC 6296 §4.2)")]
     SubnetFfff,
     /// All-zero interface identifier with over 48 bits (RFC 6296 §3.7).
+    #[error("all zero must be dropped (RFC 6296 §3.7)")]
     IidAllZero,
     /// All-ones interface identifier with over 48 bits (RFC 6296 §3.5).
+    #[error("all ones leaves no word to adjust (RFC 6296 §3.5)")]
     IidAllOnes,
     /// The image would not translate back.
+    #[error("becomes all zero, dropped on its way back (RFC 6296 §3.7)")]
     NoReturn,
 }
 
