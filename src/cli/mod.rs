@@ -3,10 +3,13 @@
 //! A verb prints its answer with [`print`] and returns an error for what went wrong;
 //! [`main`] is the only place that turns errors into messages and exit codes.
 
+mod amount;
 mod check;
 mod map;
 mod release;
 mod run;
+mod status;
+mod table;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -43,6 +46,8 @@ enum Verb {
     Map(map::Args),
     /// Start the gateway and forward until a signal ends it
     Run(run::Args),
+    /// See ISPs, rates, drops, latency and the accounting of the running gateway
+    Status(status::Args),
     /// Take gate, guard and rules away: the kernel routes as it likes
     Release(release::Args),
 }
@@ -65,6 +70,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Check(args) => check::run(&args),
         Verb::Map(args) => map::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Status(args) => status::run(&args),
         Verb::Release(args) => release::run(&args),
     }
 }

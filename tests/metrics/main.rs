@@ -3,6 +3,7 @@
 mod gateway;
 mod http;
 mod parsed;
+mod status;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,0 +1,48 @@
+//! `sixways status`: what a running gateway does.
+
+mod page;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::{print, print_json};
+use crate::control::ask::{DEFAULT_SOCKET, ask};
+use crate::observe::status::Status;
+
+const EXPLANATIONS: &str = "\
+Rates are of the last second or two, everything else since the start; what gate and guard have
+counted goes on over restarts.
+
+ISP        SHARE is the part of the steering table that prefers the ISP, OF PACKETS its part of the
+           outbound packets so far: few hosts, or some that send much, draw the two apart.
+LATENCY    from the gate's stamp on arrival until the packet is with the ring that sends it.
+DROPS      every reason that occurred; all reasons with what to do about them: docs/drops.md.
+ACCOUNTING what came in is what became of it, or on its way: see docs/drops.md.
+
+Exit status: 0; 1 when no gateway answers.";
+
+/// See ISPs, rates, drops, latency and the accounting of the running gateway.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXPLANATIONS)]
+pub struct Args {
+    /// Unix socket of the gateway
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let answer = ask(&args.socket, "status")?;
+    if args.json {
+        print_json(&answer)?;
+    } else {
+        let status: Status = serde_json::from_value(answer)
+            .context("this gateway is of another version; use its own `sixways status`")?;
+        print(&page::render(&status))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,246 @@
+//! [`Status`] on a terminal.
+
+use crate::cli::amount::{age, count, scaled, share, time};
+use crate::cli::table::{
+    Side::{Left, Right},
+    Table,
+};
+use crate::observe::accounting::{Account, Book, Term};
+use crate::observe::status::{Flow, InterfaceStatus, Status, Traffic};
+
+/// The whole page.
+pub fn render(status: &Status) -> String {
+    let parts = [
+        head(status),
+        isps(status),
+        interfaces(status),
+        workers(status),
+        latency(status),
+        drops(status),
+        accounting(&status.accounting),
+    ];
+    parts.join("\n")
+}
+
+fn head(status: &Status) -> String {
+    let Status { version, generation, .. } = status;
+    let up = age(status.uptime_seconds);
+    let state = if status.not_ready.is_empty() {
+        "ready".to_owned()
+    } else {
+        format!("NOT READY: {}", status.not_ready.replace('\n', "; "))
+    };
+    format!("sixways {version}, up {up}, generation {generation}: {state}\n")
+}
+
+fn isps(status: &Status) -> String {
+    let mut table = Table::new(&[
+        ("ISP", Left),
+        ("STATE", Left),
+        ("NEXT HOP", Left),
+        ("WEIGHT", Right),
+        ("SHARE", Right),
+        ("OF PACKETS", Right),
+        ("OUTBOUND", Right),
+        ("", Right),
+        ("INBOUND", Right),
+        ("", Right),
+    ]);
+    for isp in &status.isps {
+        table.row([
+            isp.name.clone(),
+            up_or_down(isp.up),
+            isp.next_hop.map_or_else(|| "none yet".to_owned(), |address| address.to_string()),
+            isp.weight.to_string(),
+            share(isp.share_by_table),
+            isp.share_of_packets.map_or_else(|| "-".to_owned(), share),
+            count(isp.outbound.total),
+            packets_per_second(isp.outbound),
+            count(isp.inbound.total),
+            packets_per_second(isp.inbound),
+        ]);
+    }
+    table.to_string()
+}
+
+fn interfaces(status: &Status) -> String {
+    let mut table = Table::new(&[
+        ("INTERFACE", Left),
+        ("ROLE", Left),
+        ("CARRIER", Left),
+        ("MODE", Left),
+        ("DRIVER", Left),
+        ("QUEUES", Right),
+        ("RECEIVED", Right),
+        ("", Right),
+        ("SENT", Right),
+        ("", Right),
+    ]);
+    for interface in &status.interfaces {
+        let [received, received_bits] = rates(&interface.received);
+        let [sent, sent_bits] = rates(&interface.sent);
+        table.row([
+            interface.name.clone(),
+            role(interface),
+            up_or_down(interface.up),
+            or_dash(&interface.mode),
+            or_dash(&interface.driver),
+            interface.queues.to_string(),
+            received,
+            received_bits,
+            sent,
+            sent_bits,
+        ]);
+    }
+    table.to_string()
+}
+
+fn workers(status: &Status) -> String {
+    let mut table = Table::new(&[
+        ("WORKER", Left),
+        ("TURNED", Right),
+        ("BUSY TURNS", Right),
+        ("FRAMES", Right),
+        ("FREE", Right),
+        ("FILL", Right),
+        ("TRANSMIT", Right),
+        ("IN HAND", Right),
+        ("LOST", Right),
+    ]);
+    for (number, worker) in status.workers.iter().enumerate() {
+        let frames = worker.frames;
+        table.row([
+            number.to_string(),
+            format!("{} ago", time((worker.heartbeat_age_seconds * 1e9) as u64)),
+            share(worker.busy_ratio),
+            count(frames.total),
+            count(frames.free),
+            count(frames.fill),
+            count(frames.transmit),
+            count(frames.in_hand),
+            frames.lost.to_string(),
+        ]);
+    }
+    let cap = status.workers_capped_by.as_ref().map_or_else(String::new, |interface| {
+        format!("No more workers than {interface} has queues, the fewest of all interfaces.\n")
+    });
+    format!("{table}{cap}")
+}
+
+fn latency(status: &Status) -> String {
+    let mut table = Table::new(&[
+        ("LATENCY", Left),
+        ("TIMED", Right),
+        ("P50", Right),
+        ("P99", Right),
+        ("P99.9", Right),
+        ("MAX", Right),
+    ]);
+    for latency in &status.latency {
+        let [p50, p99, p999, max] = [latency.p50_ns, latency.p99_ns, latency.p999_ns, latency.max_ns]
+            .map(|nanos| if latency.timed == 0 { "-".to_owned() } else { time(nanos) });
+        table.row([latency.direction.clone(), count(latency.timed), p50, p99, p999, max]);
+    }
+    let note = match status.timed_one_in {
+        0 => "Nothing is timed: [dataplane] stamp_every is 0.\n".to_owned(),
+        1 => String::new(),
+        every => format!("One packet in {every} is timed.\n"),
+    };
+    format!("{table}{note}")
+}
+
+fn drops(status: &Status) -> String {
+    if status.drops.is_empty() {
+        return "DROPS  none\n".to_owned();
+    }
+    let mut table =
+        Table::new(&[("DROPS", Left), ("REASON", Left), ("PACKETS", Right), ("", Right), ("MEANING", Left)]);
+    for drop in &status.drops {
+        table.row([
+            drop.interface.clone(),
+            drop.reason.clone(),
+            count(drop.packets.total),
+            packets_per_second(drop.packets),
+            drop.meaning.clone(),
+        ]);
+    }
+    table.to_string()
+}
+
+fn accounting(accounts: &[Account]) -> String {
+    let mut table = Table::new(&[("ACCOUNTING", Left), ("", Left), (&verdict(accounts), Left)]);
+    // A worker's buffer has its row above.
+    let mut former = "";
+    for account in accounts.iter().filter(|account| account.book != Book::Umem) {
+        let of = if account.of == former { "" } else { &account.of };
+        former = &account.of;
+        table.row([of.to_owned(), book(account.book).to_owned(), equation(account)]);
+    }
+    table.to_string()
+}
+
+fn verdict(accounts: &[Account]) -> String {
+    let too_many = accounts.iter().any(|account| account.difference < 0);
+    let lost = accounts.iter().any(|account| account.book == Book::Umem && account.difference != 0);
+    let on_their_way: i64 = accounts.iter().map(|account| account.difference).sum();
+    if too_many || lost {
+        "does not add up: please report this page".to_owned()
+    } else if on_their_way > 0 {
+        format!("{} frames on their way, all others explained", count(on_their_way.unsigned_abs()))
+    } else {
+        "exact: every frame explained".to_owned()
+    }
+}
+
+fn equation(account: &Account) -> String {
+    let left = side(&account.sources);
+    let mut right = side(&account.sinks);
+    match account.difference {
+        0 => {}
+        more @ 1.. => right += &format!(" + {} on their way", count(more.unsigned_abs())),
+        less => right += &format!(" - {} TOO MANY", count(less.unsigned_abs())),
+    }
+    format!("{left} = {right}")
+}
+
+/// The terms that are not zero; the first one if all are.
+fn side(terms: &[Term]) -> String {
+    let shown = |term: &Term| format!("{} {}", count(term.count), term.what);
+    let mut some: Vec<String> = terms.iter().filter(|term| term.count > 0).map(shown).collect();
+    if some.is_empty() {
+        some.extend(terms.first().map(shown));
+    }
+    some.join(" + ")
+}
+
+const fn book(book: Book) -> &'static str {
+    match book {
+        Book::Gate => "gate",
+        Book::Socket => "socket",
+        Book::Path => "path",
+        Book::Umem => "umem",
+    }
+}
+
+fn role(interface: &InterfaceStatus) -> String {
+    match &interface.isp {
+        Some(isp) => format!("ISP {isp}"),
+        None => "LAN".to_owned(),
+    }
+}
+
+fn up_or_down(up: bool) -> String {
+    if up { "up" } else { "DOWN" }.to_owned()
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-" } else { text }.to_owned()
+}
+
+fn packets_per_second(flow: Flow) -> String {
+    scaled(flow.per_second, "pps")
+}
+
+fn rates(traffic: &Traffic) -> [String; 2] {
+    [packets_per_second(traffic.packets), scaled(traffic.bytes.per_second * 8.0, "bit/s")]
+}
