@@ -188,10 +188,9 @@ impl Page {
 
     fn by_queue(&mut self, family: &Family, sample: &Sample, value: impl Fn(&SocketCounts) -> u64) {
         self.family(family, |rows| {
-            for port in &sample.report.ports {
-                for (queue, socket) in port.sockets.iter().enumerate() {
-                    rows.row(&[&port.interface, &queue.to_string()], value(socket));
-                }
+            for ((port, queue), socket) in &sample.sockets {
+                let Some(edge) = sample.topology.first_on(*port) else { continue };
+                rows.row(&[&edge.name, &queue.to_string()], value(socket));
             }
         });
     }

@@ -1,6 +1,7 @@
 //! All numbers of the gateway at one moment, as plain data: what `/metrics`, `status` and the
 //! accounting are computed from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::counters::{EdgeCounters, WorkerCounters};
@@ -102,8 +103,10 @@ pub struct Sample {
     pub workers: Vec<WorkerCounts>,
     /// By direction, all workers together since the start.
     pub latency: [Latency; 2],
-    /// Read after the workers. What sockets that are closed by now have counted is included.
+    /// Read after the workers.
     pub report: Report,
+    /// By port and queue: what the sockets have counted, those that are closed by now included.
+    pub sockets: BTreeMap<(PortId, usize), SocketCounts>,
     /// By [`EdgeId`]: the gate's latest counts, even if it has no gate now.
     pub gates: [GateCounts; MAX_EDGES],
     /// By [`EdgeId`]: the guard's latest counts, even if it has no guard now.
@@ -151,6 +154,7 @@ impl Sample {
             workers,
             latency: [Latency::default(), Latency::default()],
             report: Report::default(),
+            sockets: BTreeMap::new(),
             gates: [GateCounts::default(); MAX_EDGES],
             guards: [GuardCounts::default(); MAX_EDGES],
             baseline: [0; MAX_EDGES],
@@ -188,8 +192,8 @@ impl Sample {
         if self.topology.first_on(edge.port).is_none_or(|first| first.id != edge.id) {
             return SocketCounts::default();
         }
-        let sockets = self.port(edge.port).map_or(&[][..], |port| &port.sockets);
-        sockets.iter().copied().fold(SocketCounts::default(), SocketCounts::plus)
+        let sockets = self.sockets.iter().filter(|((port, _), _)| *port == edge.port);
+        sockets.map(|(_, counts)| *counts).fold(SocketCounts::default(), SocketCounts::plus)
     }
 
     /// Packets that came in by `edge` (a guard's: that the kernel wanted to send there) and

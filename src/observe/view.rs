@@ -58,7 +58,9 @@ struct Books {
     gates: [GateCounts; MAX_EDGES],
     guards: [GuardCounts; MAX_EDGES],
     baseline: [i64; MAX_EDGES],
-    /// What sockets have counted that are closed by now, by port and queue.
+    /// By port and queue: what all its sockets have counted.
+    sockets: BTreeMap<(PortId, usize), SocketCounts>,
+    /// The same, when the latest ones were opened.
     closed: BTreeMap<(PortId, usize), SocketCounts>,
 }
 
@@ -82,6 +84,7 @@ impl Observed {
                 gates: [GateCounts::default(); MAX_EDGES],
                 guards: [GuardCounts::default(); MAX_EDGES],
                 baseline: [0; MAX_EDGES],
+                sockets: BTreeMap::new(),
                 closed: BTreeMap::new(),
             }),
         }
@@ -113,19 +116,14 @@ impl Observed {
     /// since the latest one is lost.
     pub fn open_books(&self, gates: &[(EdgeId, GateCounts)]) {
         let mut books = self.books();
-        let former = self.latest.load();
-        for port in &former.report.ports {
-            for (queue, counts) in port.sockets.iter().enumerate() {
-                // The sample has the former ones in it.
-                books.closed.insert((port.port, queue), *counts);
-            }
-        }
+        books.closed = books.sockets.clone();
         let workers = Sample::of_workers(&books.workers, books.running);
+        let topology = Topology::of(&self.snapshot.load());
         for (id, counts) in gates {
-            let dropped = former.topology.edges.iter().find(|edge| edge.id == *id).map_or(0, |edge| {
-                let sockets = former.sockets(edge);
-                sockets.rx_ring_full + sockets.rx_dropped
-            });
+            let port = topology.edges.iter().find(|edge| edge.id == *id).map(|edge| edge.port);
+            let counted_here = port.filter(|port| topology.first_on(*port).is_some_and(|first| first.id == *id));
+            let sockets = books.closed.iter().filter(|((port, _), _)| Some(*port) == counted_here);
+            let dropped: u64 = sockets.map(|(_, counts)| counts.rx_ring_full + counts.rx_dropped).sum();
             let ended = workers.edge(*id).read + dropped;
             books.baseline[id.index()] = counts.redirected.cast_signed().wrapping_sub_unsigned(ended);
         }
@@ -139,11 +137,14 @@ impl Observed {
         let mut sample = Sample::of_workers(&books.workers, books.running);
         sample.at = now;
         sample.report = report();
-        for port in &mut sample.report.ports {
-            for (queue, counts) in port.sockets.iter_mut().enumerate() {
-                *counts = counts.plus(books.closed.get(&(port.port, queue)).copied().unwrap_or_default());
+        for port in &sample.report.ports {
+            for (queue, counts) in port.sockets.iter().enumerate() {
+                let at = (port.port, queue);
+                let closed = books.closed.get(&at).copied().unwrap_or_default();
+                books.sockets.insert(at, counts.plus(closed));
             }
         }
+        sample.sockets = books.sockets.clone();
         for (edge, counts) in &sample.report.gates {
             books.gates[edge.index()] = *counts;
         }

@@ -151,6 +151,10 @@ fn a_device_that_comes_back_keeps_the_books_and_the_totals() {
     gateway.tick();
     assert_eq!(Parsed::new(&page(&gateway)).get("sixways_in_flight_packets{interface=\"lan0\"}"), 2.0);
     gateway.observed.open_books(&gateway.report.gates);
+    // The start fails at first.
+    let now = gateway.now;
+    gateway.observed.refresh(now, sixways::observe::report::Report::default);
+    gateway.observed.open_books(&gateway.report.gates);
     gateway.report.ports[0].sockets[0].rx_ring_full = 1;
     gateway.report.gates[0].1.redirected += 1;
     gateway.forward(0, 0, 1, 10, 94);
@@ -162,9 +166,13 @@ fn a_device_that_comes_back_keeps_the_books_and_the_totals() {
     assert_eq!(parsed.get("sixways_xsk_rx_ring_full_total{interface=\"lan0\",queue=\"0\"}"), 6.0);
     assert_eq!(parsed.get("sixways_rx_packets_total{interface=\"lan0\"}"), 20.0);
     assert_eq!(parsed.sum("sixways_worker_iterations_total", &[]), gateway.workers[0].iterations.get() as f64);
-    // While the device is away, what its gate has counted is not forgotten.
+    // While the device is away, what its gate and its sockets have counted is not forgotten.
     gateway.report.gates.clear();
+    gateway.report.ports.clear();
     gateway.tick();
+    let parsed = Parsed::new(&page(&gateway));
+    assert_eq!(parsed.sum("sixways_drop_packets_total", &["lan0", "rx-ring-full"]), 6.0);
+    assert_eq!(parsed.sum("sixways_xsk_rx_ring_full_total", &["lan0"]), 6.0);
     assert_eq!(Parsed::new(&page(&gateway)).sum("sixways_gate_packets_total", &["lan0", "redirected"]), 28.0);
 }
 
