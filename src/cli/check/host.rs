@@ -166,3 +166,63 @@ fn subnet_ffff(config: &Config, kernel: &KernelState, warnings: &mut Vec<String>
 fn subnet(prefix: Prefix) -> u16 {
     if prefix.len() < 64 { 0 } else { prefix.address().segments()[3] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::config::parse;
+    use crate::control::kernel::{Address, Link};
+
+    const LAN: u32 = 7;
+    const WAN: u32 = 8;
+
+    fn config() -> Config {
+        parse(include_str!("../../../configs/minimal.toml")).unwrap()
+    }
+
+    fn kernel(addresses: &[(u32, &str, u8)]) -> KernelState {
+        let link = |(name, ifindex): (&str, u32)| (ifindex, Link { name: name.to_owned(), ifindex, ..Link::default() });
+        let address = |(ifindex, address, prefix_len): &(u32, &str, u8)| Address {
+            ifindex: *ifindex,
+            address: address.parse().unwrap(),
+            prefix_len: *prefix_len,
+            tentative: false,
+            dad_failed: false,
+            deprecated: false,
+        };
+        KernelState {
+            links: [("lan0", LAN), ("wan0", WAN)].into_iter().map(link).collect(),
+            addresses: addresses.iter().map(address).collect(),
+            ..KernelState::default()
+        }
+    }
+
+    #[test]
+    fn an_own_address_inside_an_external_prefix_names_the_host_that_it_costs() {
+        let mut warnings = Vec::new();
+        own_addresses(
+            &config(),
+            &kernel(&[(WAN, "2001:db8:1:7c4a::10", 64), (LAN, "fd12:3456:789a:1::1", 64)]),
+            &mut warnings,
+        );
+        let meant = "the gateway's own 2001:db8:1:7c4a::10 lies in fiber's 2001:db8:1::/48: host fd12:3456:789a:1::10, \
+                     whose image it is, cannot leave by fiber (image-is-gateway)";
+        assert_eq!(warnings, [meant]);
+    }
+
+    #[test]
+    fn subnet_ffff_on_a_lan_is_warned_of_and_on_a_wan_is_not() {
+        let mut warnings = Vec::new();
+        subnet_ffff(&config(), &kernel(&[(WAN, "fd12:3456:789a:ffff::1", 64)]), &mut warnings);
+        assert_eq!(warnings, [""; 0]);
+        subnet_ffff(
+            &config(),
+            &kernel(&[(LAN, "fd12:3456:789a:ffff::1", 64), (LAN, "fd12:3456:789a:1::1", 64)]),
+            &mut warnings,
+        );
+        assert!(
+            matches!(&warnings[..], [one] if one.starts_with("fd12:3456:789a:ffff::/64") && one.contains("fiber, cable")),
+            "{warnings:?}"
+        );
+    }
+}

@@ -117,3 +117,73 @@ fn metrics(config: &Config, warnings: &mut Vec<String>) {
         warnings.push(format!("metrics are served on {listen} to everybody who reaches it, without a password"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::config::parse;
+
+    fn of(site: &str, isps: &[&str]) -> Vec<String> {
+        let mut text = format!("version = 1\n[site]\ninternal = {site}\n[[lan]]\ninterface = \"lan0\"\n");
+        for (index, isp) in isps.iter().enumerate() {
+            text += &format!("[[isp]]\nname = \"isp{index}\"\ninterface = \"wan{index}\"\n{isp}\n");
+        }
+        lints(&parse(&text).unwrap_or_else(|errors| panic!("{errors}")))
+    }
+
+    #[test]
+    fn a_plain_site_with_its_own_prefix_gets_no_warning() {
+        let isps = ["prefix = \"2001:db8:1::/48\"", "prefix = \"2001:db8:2::/48\"\nnext_hop = \"fe80::1\""];
+        assert_eq!(of("[\"2001:db8:1::/48\"]", &isps), [""; 0]);
+    }
+
+    #[test]
+    fn a_ula_inside_is_warned_of() {
+        let warnings = of("[\"fd12::/48\"]", &["prefix = \"2001:db8:1::/48\""]);
+        assert!(matches!(&warnings[..], [one] if one.contains("RFC 6724")), "{warnings:?}");
+    }
+
+    #[test]
+    fn lengths_that_differ_are_warned_of_with_what_is_left() {
+        let isps = ["prefix = \"2001:db8:1::/56\"", "prefix = \"2001:db8:200::/40\""];
+        let warnings = of("[\"2001:db9::/48\"]", &isps);
+        assert_eq!(
+            warnings,
+            [
+                "isp0: 2001:db8:1::/56 is smaller than 2001:db9::/48: only hosts in 2001:db9::/56 leave by it, the others \
+                 by another ISP or not at all",
+                "isp1: 2001:db8:200::/40 is larger than 2001:db9::/48: only 2001:db8:200::/48 of it is used",
+            ]
+        );
+    }
+
+    #[test]
+    fn parts_of_the_site_without_a_mapping_are_warned_of() {
+        let pair = "mappings = [{ internal = \"2001:db9:0:10::/64\", external = \"2001:db8:1::/64\" }]";
+        let warnings = of("[\"2001:db9::/48\", \"2001:dba::/48\"]", &[pair]);
+        assert_eq!(
+            warnings,
+            [
+                "isp0: of 2001:db9::/48 only hosts in 2001:db9:0:10::/64 can leave by it",
+                "isp0: hosts in 2001:dba::/48 cannot leave by it: no mapping is for them",
+            ]
+        );
+    }
+
+    #[test]
+    fn nested_prefixes_are_warned_of_with_their_effect() {
+        let reached = ["prefix = \"2001:db8:1::/48\"", "prefix = \"2001:db8:1:ff00::/56\""];
+        let warnings = of("[\"2001:db9::/48\"]", &reached);
+        assert!(warnings.iter().any(|one| one.contains("answers to hosts whose image by isp0")), "{warnings:?}");
+        let beyond = ["prefix = \"2001:db8::/32\"", "prefix = \"2001:db8:ffff::/48\""];
+        let warnings = of("[\"2001:db9::/48\"]", &beyond);
+        assert!(warnings.iter().any(|one| one.contains("so nothing is lost")), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_router_inside_the_prefix_is_warned_of_with_the_host_that_it_costs() {
+        let isp = "prefix = \"2001:db8:1::/48\"\nnext_hop = \"2001:db8:1:1::1\"";
+        let warnings = of("[\"2001:db9::/48\"]", &[isp]);
+        assert!(matches!(&warnings[..], [one] if one.contains("the host 2001:db9:0:1::1 has")), "{warnings:?}");
+    }
+}

@@ -1,0 +1,127 @@
+//! `configs/`: good files, and the one that shows every key.
+
+use sixways::control::config::schema::{Default, SECTIONS, Section};
+use sixways::control::config::{Config, parse};
+
+use super::{check, files};
+
+const MINIMAL: &str = include_str!("../../configs/minimal.toml");
+const DUAL_ISP: &str = include_str!("../../configs/dual-isp.toml");
+
+fn good(text: &str) -> Config {
+    parse(text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+}
+
+#[test]
+fn check_is_content_with_every_sample() {
+    let files = files("configs", "toml");
+    assert_eq!(files.len(), 4);
+    for file in files {
+        let output = check(&[file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{}", file.display());
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.starts_with(&format!("{}: good\n", file.display())), "{said}");
+        let json = check(&["--json", file.to_str().unwrap()]);
+        let answer: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(answer["good"], true, "{}", file.display());
+    }
+}
+
+#[test]
+fn the_first_hour_needs_no_more_than_it_did() {
+    let lines = MINIMAL.lines().filter(|line| line.contains('=')).count();
+    assert_eq!(lines, 12, "key lines of minimal.toml");
+}
+
+/// The parts of `text` that belong to `section`: between its header and the next one.
+fn part_of<'a>(text: &'a str, section: &Section) -> Vec<&'a str> {
+    if section.header.starts_with("mappings") {
+        return text.split("mappings = [").skip(1).map(|rest| rest.split("\n]").next().unwrap()).collect();
+    }
+    let mut parts = vec![("", 0)];
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with('[') {
+            parts.push((line.trim(), at));
+        }
+        at += line.len();
+    }
+    let ends = parts.iter().skip(1).map(|(_, start)| *start).chain([text.len()]);
+    let spans = parts.iter().zip(ends).map(|((header, start), end)| (*header, &text[*start..end]));
+    spans.filter(|(header, _)| *header == section.header).map(|(_, part)| part).collect()
+}
+
+/// The comment above or after the first line of `parts` that sets `name`.
+fn comment_on(parts: &[&str], name: &str) -> Option<String> {
+    for part in parts {
+        let lines: Vec<&str> = part.lines().collect();
+        let sets = |line: &&str| line.split('=').next().is_some_and(|key| key.trim() == name);
+        if let Some(at) = lines.iter().position(sets) {
+            let above: Vec<&str> = lines[..at].iter().rev().take_while(|line| line.starts_with('#')).copied().collect();
+            return Some(above.into_iter().rev().collect::<Vec<_>>().join(" "));
+        }
+    }
+    None
+}
+
+#[test]
+fn the_long_sample_shows_every_key_with_its_default() {
+    for section in SECTIONS {
+        let parts = part_of(DUAL_ISP, section);
+        assert!(!parts.is_empty(), "{} is not in dual-isp.toml", section.header);
+        for key in section.keys {
+            let comment = match comment_on(&parts, key.name) {
+                Some(comment) => comment,
+                // The keys of a pair stand in one line; their comments name them.
+                None if section.header.starts_with("mappings") => {
+                    let line = parts[0].lines().find(|line| line.trim().starts_with(&format!("# {}:", key.name)));
+                    line.unwrap_or_else(|| panic!("no comment on {}", key.name)).to_owned()
+                }
+                None => panic!("{} {} is not in dual-isp.toml", section.header, key.name),
+            };
+            let stated = comment.trim_end();
+            match key.default {
+                Default::Required(_) => assert!(stated.ends_with(" required"), "{}: {stated}", key.name),
+                Default::Words(words) => assert!(stated.ends_with(words), "{}: {stated}", key.name),
+                Default::Value(value) => {
+                    assert!(stated.ends_with(&format!(" default: {value}")), "{}: {stated}", key.name);
+                }
+            }
+            let unit = key.unit.trim_end_matches('s');
+            assert!(stated.to_lowercase().contains(unit), "{}: {stated}", key.name);
+        }
+    }
+}
+
+#[test]
+fn a_stated_default_changes_nothing() {
+    let minimal = good(MINIMAL);
+    for section in SECTIONS {
+        for key in section.keys {
+            let Default::Value(value) = key.default else { continue };
+            let line = format!("{} = {value}\n", key.name);
+            // The last block of the minimal file is the second ISP's, which has defaults throughout.
+            let text = match section.header {
+                "[site]" => MINIMAL.replace("[site]\n", &format!("[site]\n{line}")),
+                "[[isp]]" if MINIMAL.contains(&line) => MINIMAL.to_owned(),
+                "[[isp]]" => format!("{MINIMAL}{line}"),
+                header => format!("{MINIMAL}\n{header}\n{line}"),
+            };
+            assert_eq!(good(&text), minimal, "{} {line}", section.header);
+        }
+    }
+}
+
+#[test]
+fn the_long_sample_without_its_marked_values_is_all_defaults() {
+    let marked = |line: &&str| !line.contains("# not the default");
+    let text: String = DUAL_ISP.lines().filter(marked).map(|line| format!("{line}\n")).collect();
+    let (long, minimal) = (good(&text), good(MINIMAL));
+    assert_eq!((long.dataplane, long.host, long.metrics), (minimal.dataplane, minimal.host, minimal.metrics));
+    assert_eq!(long.site, minimal.site);
+    for isp in &long.isps {
+        let default = &minimal.isps[1];
+        assert_eq!((isp.next_hop, isp.weight, isp.mtu), (default.next_hop, default.weight, default.mtu));
+    }
+}
