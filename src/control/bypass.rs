@@ -20,7 +20,7 @@ pub struct Bypassed {
 
 /// A tool that could not be asked.
 #[derive(Debug, thiserror::Error)]
-#[error("`{command}` gives no answer ({reason}); install it or look yourself")]
+#[error("`{command}` gives no answer ({reason}); install it, run this as root, or look yourself")]
 pub struct NoAnswer {
     command: String,
     reason: String,

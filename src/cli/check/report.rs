@@ -49,26 +49,28 @@ impl Report {
             (0..).zip(&config.isps).map(|(id, isp)| (UplinkId(id), isp.name.as_str(), isp.weight)).collect();
         let counts = Buckets::build(&claims)?.first_choices();
         let weights: f64 = config.isps.iter().map(|isp| f64::from(isp.weight)).sum();
-        let isps = config.isps.iter().zip(counts).map(|(isp, buckets)| IspReport {
-            name: isp.name.clone(),
-            interface: isp.interface.clone(),
-            next_hop: match isp.next_hop {
-                NextHop::Auto => "auto".to_owned(),
-                NextHop::Address(address) => address.to_string(),
-            },
-            mtu: isp.mtu,
-            weight: isp.weight,
-            weight_percent: f64::from(isp.weight) / weights * 100.0,
-            share_percent: f64::from(buckets) / BUCKETS as f64 * 100.0,
-            buckets,
-            mappings: isp.mappings.iter().map(MappingReport::new).collect(),
+        let isps = config.isps.iter().zip(counts).map(|(isp, buckets)| {
+            Ok(IspReport {
+                name: isp.name.clone(),
+                interface: isp.interface.clone(),
+                next_hop: match isp.next_hop {
+                    NextHop::Auto => "auto".to_owned(),
+                    NextHop::Address(address) => address.to_string(),
+                },
+                mtu: isp.mtu,
+                weight: isp.weight,
+                weight_percent: f64::from(isp.weight) / weights * 100.0,
+                share_percent: f64::from(buckets) / BUCKETS as f64 * 100.0,
+                buckets,
+                mappings: isp.mappings.iter().map(MappingReport::new).collect::<anyhow::Result<_>>()?,
+            })
         });
         Ok(Self {
             file,
             good: true,
             internal: config.site.internal.iter().map(ToString::to_string).collect(),
             lans: config.lans.iter().map(|lan| lan.interface.clone()).collect(),
-            isps: isps.collect(),
+            isps: isps.collect::<anyhow::Result<_>>()?,
             warnings: Vec::new(),
             host: HostReport::default(),
         })
@@ -92,7 +94,7 @@ impl fmt::Display for Report {
         self.table(f)?;
         for isp in &self.isps {
             writeln!(f)?;
-            for (index, line) in isp.mappings.iter().flat_map(MappingReport::lines).enumerate() {
+            for (index, line) in isp.mappings.iter().flat_map(|mapping| mapping.lines()).enumerate() {
                 let name = if index == 0 { isp.name.as_str() } else { "" };
                 writeln!(f, "{name:<8} {line}")?;
             }
