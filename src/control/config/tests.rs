@@ -46,3 +46,85 @@ fn a_file_that_is_not_there_is_an_error_with_its_name() {
     let errors = load(Path::new("/nonexistent/sixways.toml")).unwrap_err();
     assert!(errors.to_string().contains("/nonexistent/sixways.toml"), "{errors}");
 }
+
+/// The sample with some lines exchanged.
+fn changed(changes: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let text = changes.iter().fold(MINIMAL.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    parse(&text)
+}
+
+fn problems(result: Result<Config, ConfigErrors>) -> Vec<Problem> {
+    result.unwrap_err().errors().iter().map(|error| error.problem.clone()).collect()
+}
+
+#[test]
+fn an_identity_pair_may_be_the_site_or_a_part_of_it() {
+    let whole = changed(&[("fd12:3456:789a::/48", "2001:db8:1::/48")]).unwrap();
+    assert!(whole.isps[0].mappings[0].is_identity() && !whole.isps[1].mappings[0].is_identity());
+    let pair = "mappings = [{ internal = \"2001:db8:1:10::/64\", external = \"2001:db8:1:10::/64\" }]";
+    let part = changed(&[("fd12:3456:789a::/48", "2001:db8:1::/48"), ("prefix = \"2001:db8:1::/48\"", pair)]).unwrap();
+    assert!(part.isps[0].mappings[0].is_identity());
+}
+
+#[test]
+fn an_on_link_router_inside_its_own_isps_prefix_is_taken() {
+    let config = changed(&[("fe80::1", "2001:db8:1::1")]).unwrap();
+    assert_eq!(config.isps[0].next_hop, NextHop::Address("2001:db8:1::1".parse().unwrap()));
+}
+
+#[test]
+fn the_completion_ring_follows_the_transmit_ring_unless_it_is_written() {
+    let with = |lines: &str| parse(&format!("{MINIMAL}\n[dataplane]\n{lines}"));
+    assert_eq!(with("tx_ring = 8192").unwrap().dataplane.completion_ring, 8192);
+    assert_eq!(with("tx_ring = 512").unwrap().dataplane.completion_ring, 2048);
+    assert_eq!(with("tx_ring = 512\ncompletion_ring = 1024").unwrap().dataplane.completion_ring, 1024);
+    let refused = problems(with("tx_ring = 2048\ncompletion_ring = 1024"));
+    assert_eq!(refused, [Problem::CompletionRing { completion: 1024, transmit: 2048 }]);
+}
+
+#[test]
+fn the_largest_mtu_fills_the_frame() {
+    let fits = |mtu: u64, frame_size: u64| {
+        parse(&format!("{MINIMAL}mtu = {mtu}\n[dataplane]\nframe_size = {frame_size}")).is_ok()
+    };
+    assert!(fits(1280, 2048) && fits(1758, 2048) && fits(3806, 4096));
+    assert!(!fits(1279, 2048) && !fits(1759, 2048) && !fits(3807, 4096));
+}
+
+#[test]
+fn more_pairs_than_ids_are_refused() {
+    let pairs = |count: u32| {
+        let pair = |n| format!("{{ internal = \"fd12:3456:789a:{n:x}::/64\", external = \"2001:db8:1:{n:x}::/64\" }}");
+        let pairs: Vec<String> = (0..count).map(pair).collect();
+        changed(&[("prefix = \"2001:db8:1::/48\"", &format!("mappings = [{}]", pairs.join(", ")))])
+    };
+    assert_eq!(pairs(255).unwrap().isps[0].mappings.len(), 255);
+    // The other ISP has one.
+    assert_eq!(problems(pairs(256)), [Problem::TooManyMappings { found: 257 }]);
+}
+
+#[test]
+fn nothing_is_read_of_a_file_that_nests_without_end() {
+    let text = format!("{MINIMAL}x = {}", "[".repeat(100_000));
+    assert!(problems(parse(&text)).iter().all(|problem| matches!(problem, Problem::Syntax(_))));
+}
+
+#[test]
+fn everything_that_is_planned_is_refused_by_name() {
+    for section in schema::SECTIONS {
+        for name in section.planned {
+            let line = format!("{name} = 1\n");
+            let text = match section.header {
+                "" => format!("{line}{MINIMAL}"),
+                "[site]" => MINIMAL.replace("[site]\n", &format!("[site]\n{line}")),
+                "[[lan]]" => MINIMAL.replace("[[lan]]\n", &format!("[[lan]]\n{line}")),
+                "[[isp]]" => format!("{MINIMAL}{line}"),
+                header => format!("{MINIMAL}\n{header}\n{line}"),
+            };
+            assert_eq!(problems(parse(&text)), [Problem::Planned((*name).to_owned())], "{}", section.header);
+        }
+    }
+}
