@@ -18,14 +18,11 @@ use crate::units::{EdgeId, PortId};
 use crate::worker::{self, Channel, Exit, IdlePolicy, Thread, Worker, World};
 use crate::xdp::device::Device;
 use crate::xdp::ethtool::receive_queues;
-use crate::xdp::stamp::STAMP_LEN;
+use crate::xdp::umem::XDP_HEADROOM;
 use crate::xdp::{
     Attach, Gate, GateOptions, Guard, GuardAttach, Pins, PortSpec, SocketOptions, Umem, XskPort, open_worker,
     plan_queues,
 };
-
-/// Octets of each frame that the kernel keeps for itself.
-const XDP_HEADROOM: u32 = 256;
 
 /// What outlives the workers of one start.
 #[derive(Clone, Debug)]
@@ -211,7 +208,8 @@ fn gate_options(options: &Options) -> GateOptions {
     };
     GateOptions {
         attach,
-        max_frame: options.frame_size - XDP_HEADROOM - STAMP_LEN as u32,
+        // Stamps lie in the headroom.
+        max_frame: options.frame_size - XDP_HEADROOM as u32,
         stamp_every: options.stamp_every,
     }
 }

@@ -17,7 +17,7 @@ struct xdp_md {
 };
 
 /* Longest frame that a chunk of the packet buffer takes. */
-const volatile u32 max_frame = 1776;
+const volatile u32 max_frame = 1792;
 /* One redirected frame in stamp_mask + 1 carries an arrival stamp; ~0: none does. */
 const volatile u32 stamp_mask = 63;
 /* The edge at which frames are counted that belong to no edge of ours. */
