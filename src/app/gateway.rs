@@ -7,15 +7,15 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::dataplane::{Dataplane, Surroundings, socket_options};
+use super::dataplane::{Dataplane, Surroundings};
+use super::host;
 use super::reporter::Reporter;
 use super::{GatewayError, Places};
 use crate::control::Control;
-use crate::control::config::{Config, Mode, NextHop, OnStop};
+use crate::control::config::{Config, OnStop};
 use crate::observe::view::Observed;
 use crate::snapshot::{Generation, Snapshot};
 use crate::worker::{Exit, Punt, World};
-use crate::xdp::preflight::{self, Intent, PortIntent, Severity};
 use crate::xdp::{Pins, release};
 
 /// Time between two looks at counters, ledgers and devices.
@@ -48,7 +48,7 @@ impl Gateway {
     /// # Errors
     /// When the host is not ready or anything is refused.
     pub async fn start(config: Config, places: &Places) -> Result<Self, GatewayError> {
-        check_host(&config)?;
+        host::check(&config)?;
         let pins = Pins::open(places.bpffs.as_deref())?;
         let mut control = Control::start(config, &places.state).await?;
         let generation = control.compile()?;
@@ -237,30 +237,4 @@ impl Gateway {
 
 fn catch(kind: SignalKind) -> Result<Signal, GatewayError> {
     signal(kind).map_err(GatewayError::system("catch a signal"))
-}
-
-/// Says what the host lacks; anything fatal ends the start.
-fn check_host(config: &Config) -> Result<(), GatewayError> {
-    let lans = config.lans.iter().map(|lan| PortIntent { interface: lan.interface.clone(), auto_next_hop: false });
-    let isps = config
-        .isps
-        .iter()
-        .map(|isp| PortIntent { interface: isp.interface.clone(), auto_next_hop: isp.next_hop == NextHop::Auto });
-    let intent = Intent {
-        ports: lans.chain(isps).collect(),
-        socket: socket_options(&config.dataplane),
-        generic: config.dataplane.mode == Mode::Generic,
-        workers: config.dataplane.queues,
-    };
-    let findings = preflight::check(&intent).map_err(GatewayError::system("check the host"))?;
-    for finding in &findings {
-        match finding.severity {
-            Severity::Warning => tracing::warn!("{finding}"),
-            Severity::Fatal => tracing::error!("{finding}"),
-        }
-    }
-    if findings.iter().any(|finding| finding.severity == Severity::Fatal) {
-        return Err(GatewayError::Preflight);
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod dataplane;
 mod gateway;
+mod host;
 mod reporter;
 
 use std::io;

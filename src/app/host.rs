@@ -1,0 +1,61 @@
+//! Whether the host is ready, told in the log before anything is touched.
+
+use super::GatewayError;
+use super::dataplane::socket_options;
+use crate::control::bypass::bypassed;
+use crate::control::config::{Config, Mode, NextHop};
+use crate::xdp::preflight::{self, Finding, Intent, PortIntent, Severity};
+
+/// Says what the host lacks, and what of it transit will no longer meet.
+///
+/// # Errors
+/// When it lacks something without which the gateway cannot run.
+pub(super) fn check(config: &Config) -> Result<(), GatewayError> {
+    let findings = preflight::check(&intent(config)).map_err(GatewayError::system("check the host"))?;
+    tell(&findings);
+    if findings.iter().any(|finding| finding.severity == Severity::Fatal) {
+        return Err(GatewayError::Preflight);
+    }
+    let isps: Vec<&str> = config.isps.iter().map(|isp| isp.interface.as_str()).collect();
+    // Tools that are not installed have set nothing up.
+    let (found, _) = bypassed(&isps);
+    for bypassed in found {
+        tracing::warn!("{} {}", bypassed.what, bypassed.effect);
+    }
+    Ok(())
+}
+
+fn intent(config: &Config) -> Intent {
+    let lans = config.lans.iter().map(|lan| PortIntent { interface: lan.interface.clone(), auto_next_hop: false });
+    let isps = config
+        .isps
+        .iter()
+        .map(|isp| PortIntent { interface: isp.interface.clone(), auto_next_hop: isp.next_hop == NextHop::Auto });
+    Intent {
+        ports: lans.chain(isps).collect(),
+        socket: socket_options(&config.dataplane),
+        generic: config.dataplane.mode == Mode::Generic,
+        workers: config.dataplane.queues,
+    }
+}
+
+/// The same finding about several interfaces is told once.
+fn tell(findings: &[Finding]) {
+    let same = |a: &Finding, b: &Finding| (a.what, &a.value, &a.remedy) == (b.what, &b.value, &b.remedy);
+    for (n, finding) in findings.iter().enumerate() {
+        if findings[..n].iter().any(|earlier| same(earlier, finding)) {
+            continue;
+        }
+        let interfaces: Vec<&str> = findings
+            .iter()
+            .filter(|other| same(other, finding))
+            .filter_map(|other| other.interface.as_deref())
+            .collect();
+        let place = if interfaces.is_empty() { "host".to_owned() } else { interfaces.join(", ") };
+        let text = format!("{place}: {}: {}; {}", finding.what, finding.value, finding.remedy);
+        match finding.severity {
+            Severity::Warning => tracing::warn!("{text}"),
+            Severity::Fatal => tracing::error!("{text}"),
+        }
+    }
+}
