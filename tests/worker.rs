@@ -16,7 +16,7 @@ use sixways::observe::counters::WorkerCounters;
 use sixways::observe::latency::LatencyCollector;
 use sixways::os;
 use sixways::port::memory::{HeapMemory, MemoryPort};
-use sixways::port::{Flush, Frame, FrameMemory, Port};
+use sixways::port::{Flush, Frame, Port};
 use sixways::snapshot::{HashKey, KEY_WORDS, NeighbourState, NeighbourTable, Snapshot};
 use sixways::units::{EdgeId, MacAddr, PortId};
 use sixways::verdict::DropReason;
