@@ -181,8 +181,19 @@ impl Gateway {
         let threads = self.dataplane.iter().flat_map(|dataplane| &dataplane.threads);
         let oldest = threads.map(|thread| thread.channel.generation()).min().unwrap_or(u64::MAX);
         self.retired.retain(|snapshot| snapshot.generation + 1 > oldest);
+        self.check_ledgers();
         self.report();
         Ok(())
+    }
+
+    /// A frame that is nowhere is a bug; the metric has it too.
+    fn check_ledgers(&self) {
+        for (worker, thread) in self.dataplane.iter().flat_map(|dataplane| &dataplane.threads).enumerate() {
+            let ledger = thread.channel.counters.ledger.load();
+            if ledger.lost() != 0 {
+                tracing::error!(worker, lost = ledger.lost(), ?ledger, "frames are missing; please report this");
+            }
+        }
     }
 
     fn report(&mut self) {
