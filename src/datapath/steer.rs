@@ -5,7 +5,6 @@ use std::net::Ipv6Addr;
 use super::classify::{Inside, Journey};
 use super::parse::Packet;
 use super::refusal::{Answer, Refusal, unmappable_source};
-use crate::npt::Unmappable;
 use crate::snapshot::{Snapshot, UplinkMapping, pair_hash};
 use crate::units::{Direction, EdgeId, UplinkId};
 use crate::verdict::DropReason;
@@ -89,16 +88,21 @@ fn choose<'a>(snapshot: &'a Snapshot, packet: &Packet) -> Result<(&'a UplinkMapp
     while let Some(uplink) = snapshot.buckets.pick(hash, candidates) {
         match image(snapshot, uplink, packet.source) {
             Ok(found) => return Ok(found),
-            Err(reason) => refusal = unmappable_source(reason),
+            Err(reason) => refusal = reason,
         }
         candidates &= !(1 << uplink.0);
     }
     Err(refusal)
 }
 
-fn image(snapshot: &Snapshot, uplink: UplinkId, source: Ipv6Addr) -> Result<(&UplinkMapping, Ipv6Addr), Unmappable> {
-    let mapping = snapshot.mappings.outbound(uplink, source).ok_or(Unmappable::NotInPrefix)?;
-    Ok((mapping, mapping.mapping.outbound(source)?))
+/// The image of `source` by `uplink`: never one of the gateway's own addresses, since the answers
+/// to those are the kernel's.
+fn image(snapshot: &Snapshot, uplink: UplinkId, source: Ipv6Addr) -> Result<(&UplinkMapping, Ipv6Addr), Refusal> {
+    let (mapping, image) = snapshot.mappings.image(uplink, source).map_err(unmappable_source)?;
+    if snapshot.own_addresses.binary_search(&image).is_ok() {
+        return Err(Refusal::Drop(DropReason::ImageIsGateway, Answer::SOURCE_POLICY));
+    }
+    Ok((mapping, image))
 }
 
 fn inbound(snapshot: &Snapshot, packet: &Packet, inside: Inside<'_>) -> Result<Plan, Refusal> {
@@ -116,7 +120,7 @@ fn inbound(snapshot: &Snapshot, packet: &Packet, inside: Inside<'_>) -> Result<P
 /// hosts talk as if they met outside, whether or not that ISP is up.
 fn hairpin(snapshot: &Snapshot, packet: &Packet, inside: Inside<'_>) -> Result<Plan, Refusal> {
     let uplink = inside.mapping.uplink;
-    let (_, source) = image(snapshot, uplink, packet.source).map_err(unmappable_source)?;
+    let (_, source) = image(snapshot, uplink, packet.source)?;
     let (egress, next_hop) = lan_route(snapshot, inside.address)?;
     let quote = Addresses {
         destination: quote_outbound(snapshot, uplink, packet)?.destination,

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::intervals::IntervalMap;
-use crate::npt::Mapping;
+use crate::npt::{Mapping, Unmappable};
 use crate::units::{MappingId, UplinkId};
 
 /// One prefix pair and the ISP that it belongs to.
@@ -23,6 +23,8 @@ pub struct MappingTable {
     by_id: Box<[Option<UplinkMapping>]>,
     outbound: Box<[IntervalMap<MappingId>]>,
     inbound: IntervalMap<MappingId>,
+    /// Whether an external prefix lies within another: then an image may belong to another pair.
+    nested: bool,
 }
 
 impl MappingTable {
@@ -44,7 +46,10 @@ impl MappingTable {
             })
             .collect();
         let inbound: Vec<_> = mappings.iter().map(|mapping| (mapping.mapping.external(), mapping.id)).collect();
-        Self { by_id: by_id.into(), outbound, inbound: IntervalMap::new(&inbound) }
+        let contains =
+            |a: &UplinkMapping, b: &UplinkMapping| a.id != b.id && a.mapping.external().covers(b.mapping.external());
+        let nested = mappings.iter().any(|a| mappings.iter().any(|b| contains(a, b)));
+        Self { by_id: by_id.into(), outbound, inbound: IntervalMap::new(&inbound), nested }
     }
 
     /// The pair with this id.
@@ -57,6 +62,20 @@ impl MappingTable {
         self.get(self.outbound.get(uplink.index())?.get(source)?)
     }
 
+    /// The image of the inside address `source` by `uplink`, and the pair that makes it.
+    ///
+    /// # Errors
+    /// When there is none, or the image lies in a longer external prefix of another pair, which
+    /// would get the answers.
+    pub fn image(&self, uplink: UplinkId, source: Ipv6Addr) -> Result<(&UplinkMapping, Ipv6Addr), Unmappable> {
+        let mapping = self.outbound(uplink, source).ok_or(Unmappable::NotInPrefix)?;
+        let image = mapping.mapping.outbound(source)?;
+        if self.nested && self.inbound(image).map(|owner| owner.id) != Some(mapping.id) {
+            return Err(Unmappable::NoReturn);
+        }
+        Ok((mapping, image))
+    }
+
     /// The pair whose external prefix contains the outside address `destination`.
     pub fn inbound(&self, destination: Ipv6Addr) -> Option<&UplinkMapping> {
         self.get(self.inbound.get(destination)?)
@@ -65,5 +84,37 @@ impl MappingTable {
     /// Every pair.
     pub fn iter(&self) -> impl Iterator<Item = &UplinkMapping> {
         self.by_id.iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(id: u8, uplink: u8, internal: &str, external: &str) -> UplinkMapping {
+        let mapping = Mapping::new(internal.parse().unwrap(), external.parse().unwrap()).unwrap();
+        UplinkMapping { id: MappingId(id), uplink: UplinkId(uplink), mapping }
+    }
+
+    #[test]
+    fn the_longest_external_prefix_has_the_address() {
+        let table = MappingTable::new(
+            &[pair(0, 0, "fd00::/32", "2001:db8::/32"), pair(5, 1, "fd00:0:1::/48", "2001:db8:7::/48")],
+            2,
+        );
+        assert_eq!(table.inbound("2001:db8:7::1".parse().unwrap()).unwrap().id, MappingId(5));
+        assert_eq!(table.inbound("2001:db8:8::1".parse().unwrap()).unwrap().id, MappingId(0));
+        assert!(table.inbound("2001:db9::1".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn an_image_that_another_pair_would_take_back_is_none() {
+        let table = MappingTable::new(
+            &[pair(0, 0, "fd00::/32", "2001:db8::/32"), pair(1, 1, "fd00:0:1::/48", "2001:db8:7::/48")],
+            2,
+        );
+        // The outer pair keeps bits 32 to 47, so this one's image lies in the inner prefix.
+        assert_eq!(table.image(UplinkId(0), "fd00:0:7::1".parse().unwrap()).unwrap_err(), Unmappable::NoReturn);
+        assert!(table.image(UplinkId(0), "fd00:0:8::1".parse().unwrap()).is_ok());
     }
 }
