@@ -1,5 +1,6 @@
 //! What can go wrong with BPF programs and maps, and the way out of it.
 
+use std::error::Error;
 use std::io;
 
 use aya::maps::{Map, MapError};
@@ -11,7 +12,10 @@ use aya::{Ebpf, EbpfError};
 #[derive(Debug, thiserror::Error)]
 pub enum BpfError {
     /// The object or its maps were refused.
-    #[error("{interface}: cannot load the BPF program: {error}; the gateway needs root or CAP_BPF and CAP_NET_ADMIN")]
+    #[error(
+        "{interface}: cannot load the BPF program: {}; the gateway needs root or CAP_BPF and CAP_NET_ADMIN",
+        chain(error)
+    )]
     Load {
         /// The device.
         interface: String,
@@ -19,7 +23,7 @@ pub enum BpfError {
         error: Box<EbpfError>,
     },
     /// The program was refused, or could not be attached.
-    #[error("{interface}: cannot attach the BPF program: {error}{}", hint(error))]
+    #[error("{interface}: cannot attach the BPF program: {}{}", chain(error), hint(interface, error))]
     Program {
         /// The device.
         interface: String,
@@ -42,7 +46,23 @@ pub enum BpfError {
         /// The kernel's words.
         error: io::Error,
     },
-    /// A map was refused or is full.
+    /// The kernel is too old for links that outlive the process.
+    #[error("{interface}: the gate needs BPF links of XDP programs, which Linux has since 5.9; start a newer kernel")]
+    OldKernel {
+        /// The device.
+        interface: String,
+    },
+    /// A table was refused or is full.
+    #[error("{interface}: cannot change the table of {table} in the kernel: {error}{}", room(error))]
+    Table {
+        /// The device.
+        interface: String,
+        /// What is in it.
+        table: &'static str,
+        /// aya's and the kernel's words.
+        error: MapError,
+    },
+    /// A map could not be read or changed.
     #[error("a BPF map could not be read or changed: {0}")]
     Map(#[from] MapError),
 }
@@ -56,6 +76,10 @@ impl BpfError {
         Self::Program { interface: interface.to_owned(), error: Box::new(error) }
     }
 
+    pub(super) fn table(interface: &str, table: &'static str, error: MapError) -> Self {
+        Self::Table { interface: interface.to_owned(), table, error }
+    }
+
     pub(super) fn pin(interface: &str, error: io::Error) -> Self {
         Self::Pin { interface: interface.to_owned(), error }
     }
@@ -66,27 +90,48 @@ pub(super) fn map(program: &mut Ebpf, name: &'static str) -> Result<Map, BpfErro
     program.take_map(name).ok_or_else(|| BpfError::Map(MapError::InvalidName { name: name.to_owned() }))
 }
 
-fn hint(error: &ProgramError) -> String {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = source {
-        if let Some(code) = current.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-            return match code {
-                libc::EBUSY | libc::EEXIST => {
-                    "; another program is there: see `ip link` and take it away (`ip link set DEV xdp off`)".into()
-                }
-                libc::ERANGE => {
-                    "; the MTU is over the driver's limit for XDP: lower it (`ip link set DEV mtu 1500`)".into()
-                }
-                libc::EOPNOTSUPP => "; the driver cannot: set mode = \"generic\" in [dataplane]".into(),
-                libc::EINVAL => {
-                    "; the device may have fewer receive queues than its peer transmit queues, or LRO on: see `ethtool -l` and `ethtool -k`"
-                        .into()
-                }
-                libc::EPERM => "; run as root or with CAP_BPF and CAP_NET_ADMIN".into(),
-                _ => String::new(),
-            };
+/// The error and what caused it, once each: some of aya's errors repeat their cause.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in causes(error).skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
-        source = current.source();
     }
-    String::new()
+    text
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (**error).source())
+}
+
+fn errno(error: &(dyn Error + 'static)) -> Option<i32> {
+    causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error())
+}
+
+fn room(error: &MapError) -> &'static str {
+    match errno(error) {
+        Some(libc::E2BIG | libc::ENOSPC) => "; it is full",
+        _ => "",
+    }
+}
+
+fn hint(interface: &str, error: &ProgramError) -> String {
+    match errno(error) {
+        Some(libc::EBUSY | libc::EEXIST) => format!(
+            "; another XDP program is there: `ip -d link show dev {interface}` names it; end the program that holds \
+             it, or take it away: ip link set dev {interface} xdp off && ip link set dev {interface} xdpgeneric off"
+        ),
+        Some(libc::ERANGE) => {
+            format!("; the MTU is over the driver's limit for XDP; lower it: ip link set dev {interface} mtu 1500")
+        }
+        Some(libc::EOPNOTSUPP) => "; the driver cannot: set mode = \"generic\" in [dataplane]".into(),
+        Some(libc::EINVAL | libc::ENOSPC) => format!(
+            "; the device may have fewer receive queues than its peer transmit queues, or LRO on: see \
+             ethtool -l {interface} and ethtool -k {interface}"
+        ),
+        Some(libc::ENODEV) => "; the device is gone".into(),
+        Some(libc::EPERM) => "; run as root or with CAP_BPF and CAP_NET_ADMIN".into(),
+        _ => String::new(),
+    }
 }

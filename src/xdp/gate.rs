@@ -1,6 +1,5 @@
 //! The gate of one port: its program, its maps, its link.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::Ipv6Addr;
@@ -15,9 +14,9 @@ use aya::{Ebpf, EbpfLoader};
 
 use super::bpf_error::{BpfError, map};
 use super::counts::{Counts, is_adoptable};
-use super::link::{adopt, is_attached};
+use super::link::{adopt, is_attached, linux_has};
 use super::pins::{Pins, unpin};
-use super::tables::{reconcile, reconcile_trie};
+use super::tables::{HashTable, Table, TrieTable};
 use crate::observe::report::GateCounts;
 use crate::snapshot::{GateAction, GatePort, GateRole};
 use crate::units::EdgeId;
@@ -62,10 +61,10 @@ pub struct Gate {
     /// The running gate of an earlier process, to be handed to this program.
     adopted: Option<FdLink>,
     native: bool,
-    edge_map: HashMap<MapData, u32, [u32; 2]>,
-    mac_map: HashMap<MapData, [u8; 8], u32>,
-    own_map: HashMap<MapData, [u8; 16], u64>,
-    route_map: LpmTrie<MapData, [u8; 20], u32>,
+    edge_table: HashTable<u32, [u32; 2]>,
+    mac_table: HashTable<[u8; 8], u32>,
+    own_table: HashTable<[u8; 16], u64>,
+    route_table: TrieTable<20>,
     sockets: XskMap<MapData>,
     counts: Counts,
 }
@@ -89,6 +88,9 @@ impl Gate {
         own: &[(Ipv6Addr, u16)],
         options: &GateOptions,
     ) -> Result<Self, BpfError> {
+        if !linux_has(5, 9) {
+            return Err(BpfError::OldKernel { interface: port.interface.clone() });
+        }
         let counts_pin = pins.path("gate_counts", &port.interface);
         if !is_adoptable(&counts_pin, COUNTS) {
             unpin(&counts_pin).map_err(|error| BpfError::pin(&port.interface, error))?;
@@ -107,10 +109,10 @@ impl Gate {
             ifindex: port.ifindex,
             pin: PathBuf::new(),
             edges: Vec::new(),
-            edge_map: HashMap::try_from(map(&mut program, "edges")?)?,
-            mac_map: HashMap::try_from(map(&mut program, "macs")?)?,
-            own_map: HashMap::try_from(map(&mut program, "own")?)?,
-            route_map: LpmTrie::try_from(map(&mut program, "routes")?)?,
+            edge_table: Table::fresh(HashMap::try_from(map(&mut program, "edges")?)?),
+            mac_table: Table::fresh(HashMap::try_from(map(&mut program, "macs")?)?),
+            own_table: Table::fresh(HashMap::try_from(map(&mut program, "own")?)?),
+            route_table: Table::fresh(LpmTrie::try_from(map(&mut program, "routes")?)?),
             sockets: XskMap::try_from(map(&mut program, "sockets")?)?,
             counts: Counts::new(PerCpuArray::try_from(map(&mut program, "counts")?)?),
             program,
@@ -166,25 +168,21 @@ impl Gate {
     /// # Errors
     /// When a map is full or the kernel refuses.
     pub fn apply(&mut self, port: &GatePort, own: &[(Ipv6Addr, u16)]) -> Result<(), BpfError> {
-        let own = own.iter().map(|(address, edges)| (address.octets(), u64::from(*edges))).collect();
-        reconcile(&mut self.own_map, &own)?;
+        let failed = |table| move |error| BpfError::table(&port.interface, table, error);
+        let own = own.iter().map(|(address, edges)| (address.octets(), u64::from(*edges)));
+        self.own_table.set(&own.collect()).map_err(failed("own addresses"))?;
         let macs = port.edges.iter().flat_map(|edge| edge.macs.iter().map(|mac| (mac_key(mac.0, edge.edge), 1)));
-        reconcile(&mut self.mac_map, &macs.collect())?;
-        let routes: BTreeMap<_, _> = port
-            .routes
-            .iter()
-            .map(|route| {
-                let length = 32 + u32::from(route.prefix.len());
-                ((length, route_key(route.edge, route.prefix.address())), action(route.action))
-            })
-            .collect();
-        reconcile_trie(&mut self.route_map, &routes)?;
+        self.mac_table.set(&macs.collect()).map_err(failed("MAC addresses"))?;
+        let routes = port.routes.iter().map(|route| {
+            let length = 32 + u32::from(route.prefix.len());
+            ((length, route_key(route.edge, route.prefix.address())), action(route.action))
+        });
+        self.route_table.set(&routes.collect()).map_err(failed("routes"))?;
         let edges = port
             .edges
             .iter()
-            .map(|edge| (edge.vlan.map_or(UNTAGGED, u32::from), [u32::from(edge.edge.0), role(edge.role)]))
-            .collect();
-        reconcile(&mut self.edge_map, &edges)?;
+            .map(|edge| (edge.vlan.map_or(UNTAGGED, u32::from), [u32::from(edge.edge.0), role(edge.role)]));
+        self.edge_table.set(&edges.collect()).map_err(failed("edges"))?;
         self.edges = port.edges.iter().map(|edge| edge.edge).collect();
         Ok(())
     }
@@ -241,10 +239,7 @@ impl Gate {
         };
         let (link, native) = native.map_err(|error| BpfError::program(&port.interface, error))?;
         self.pin = pin(native);
-        link.pin(&self.pin).map_err(|error| BpfError::Pin {
-            interface: port.interface.clone(),
-            error: io::Error::other(error.to_string()),
-        })?;
+        link.pin(&self.pin).map_err(|error| BpfError::pin(&port.interface, io::Error::other(error)))?;
         self.native = native;
         Ok(())
     }
@@ -252,7 +247,7 @@ impl Gate {
     fn attach(&mut self, port: &GatePort, native: bool) -> Result<FdLink, ProgramError> {
         let mode = if native { XdpMode::Driver } else { XdpMode::Skb };
         let id = self.xdp().attach_to_if_index(port.ifindex, mode)?;
-        Ok(self.xdp().take_link(id)?.try_into().expect("a kernel with AF_XDP in use here makes BPF links"))
+        Ok(self.xdp().take_link(id)?.try_into().expect("Linux 5.9 and later make BPF links"))
     }
 }
 

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 
-use aya::maps::{LpmTrie, MapData, PerCpuArray};
+use aya::maps::{LpmTrie, PerCpuArray};
 use aya::programs::links::FdLink;
-use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle, qdisc_add_clsact};
+use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType};
-use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfLoader};
 
 use super::bpf_error::{BpfError, map};
+use super::clsact;
 use super::counts::{Counts, is_adoptable};
-use super::link::adopt;
+use super::link::{adopt, linux_has};
 use super::pins::{Pins, unpin};
-use super::tables::reconcile_trie;
+use super::tables::{Table, TrieTable};
 use crate::observe::report::GuardCounts;
 use crate::snapshot::{GuardAction, GuardTable};
 use crate::units::EdgeId;
@@ -23,15 +23,13 @@ use crate::units::EdgeId;
 static PROGRAM: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/guard.bpf.o"));
 
 const COUNTS: u32 = 4;
-/// Priority of the guard's filter where it is attached by clsact.
-const PRIORITY: u16 = 1;
 
 /// How guards are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuardAttach {
-    /// By a tcx link (Linux 6.6), and by clsact below.
+    /// By a tcx link, and by clsact where the kernel has none (before Linux 6.6).
     Auto,
-    /// By a clsact filter, which stays until it is taken away.
+    /// By a clsact filter, as on an older kernel.
     Clsact,
 }
 
@@ -39,7 +37,7 @@ pub enum GuardAttach {
 pub struct Guard {
     edge: EdgeId,
     program: Ebpf,
-    sources: LpmTrie<MapData, [u8; 16], u32>,
+    sources: TrieTable<16>,
     counts: Counts,
 }
 
@@ -67,15 +65,15 @@ impl Guard {
             .map_err(|error| BpfError::load(interface, error))?;
         let mut guard = Self {
             edge: table.edge,
-            sources: LpmTrie::try_from(map(&mut program, "sources")?)?,
+            sources: Table::fresh(LpmTrie::try_from(map(&mut program, "sources")?)?),
             counts: Counts::new(PerCpuArray::try_from(map(&mut program, "counts")?)?),
             program,
         };
         guard.apply(table)?;
         guard.classifier().load().map_err(|error| BpfError::program(interface, error))?;
         match attach {
-            GuardAttach::Auto if kernel_has_tcx() => guard.by_tcx(pins, table)?,
-            _ => guard.by_clsact(table)?,
+            GuardAttach::Auto if linux_has(6, 6) => guard.by_tcx(pins, table)?,
+            _ => guard.by_clsact(pins, table)?,
         }
         Ok(guard)
     }
@@ -90,7 +88,7 @@ impl Guard {
             .iter()
             .map(|(prefix, action)| ((u32::from(prefix.len()), prefix.address().octets()), code(*action)))
             .collect();
-        Ok(reconcile_trie(&mut self.sources, &wanted)?)
+        self.sources.set(&wanted).map_err(|error| BpfError::table(&table.interface, "sources", error))
     }
 
     /// The edge that is guarded.
@@ -120,73 +118,35 @@ impl Guard {
         if let Some(link) = adopt(&pin, table.ifindex) {
             let link = link.try_into().map_err(|error| BpfError::Link { interface: interface.clone(), error })?;
             let id = self.classifier().attach_to_link(link).map_err(failed)?;
+            // The pin keeps it; this process must not end it.
             drop(self.classifier().take_link(id).map_err(failed)?);
             return Ok(());
         }
         unpin(&pin).map_err(|error| BpfError::pin(interface, error))?;
-        let order = TcAttachOptions::TcxOrder(LinkOrder::default());
-        let id = self.classifier().attach_with_options(interface, TcAttachType::Egress, order).map_err(failed)?;
-        let link: FdLink = self
-            .classifier()
-            .take_link(id)
-            .map_err(failed)?
-            .try_into()
-            .map_err(|error| BpfError::Link { interface: interface.clone(), error })?;
-        link.pin(pin).map_err(|error| BpfError::Pin {
-            interface: interface.clone(),
-            error: io::Error::other(error.to_string()),
-        })?;
-        Ok(())
-    }
-
-    /// A filter cannot be replaced in place by this interface: the new one comes beside the old,
-    /// under the other of two handles, before the old one goes.
-    fn by_clsact(&mut self, table: &GuardTable) -> Result<(), BpfError> {
-        let interface = &table.interface;
-        // It fails when the qdisc is there already, and then the next step says what else is wrong.
-        let _ = qdisc_add_clsact(interface);
-        let other = match self.add_filter(interface, 1) {
-            Ok(()) => 2,
-            Err(_) => {
-                self.add_filter(interface, 2).map_err(|error| BpfError::program(interface, error))?;
-                1
-            }
+        let link = match self.tcx_link(interface) {
+            Ok(link) => link,
+            // A kernel built without tcx may still have clsact.
+            Err(error) => return self.by_clsact(pins, table).map_err(|_| failed(error)),
         };
-        remove_filter(interface, other);
+        link.pin(pin).map_err(|error| BpfError::pin(interface, io::Error::other(error)))?;
+        // Two guards would count twice.
+        clsact::detach(interface);
         Ok(())
     }
 
-    fn add_filter(&mut self, interface: &str, handle: u16) -> Result<(), ProgramError> {
-        let handle = TcHandle::new(0, handle);
-        let options = NlOptions { priority: PRIORITY, handle, ..NlOptions::default() };
-        let id = self.classifier().attach_with_options(
-            interface,
-            TcAttachType::Egress,
-            TcAttachOptions::Netlink(options),
-        )?;
-        // The filter stays when the link object is forgotten: dropping it would detach.
-        std::mem::forget(self.classifier().take_link(id)?);
-        Ok(())
+    /// Attached before the programs of others: one that lets a packet pass ends the turn of those
+    /// behind it.
+    fn tcx_link(&mut self, interface: &str) -> Result<FdLink, ProgramError> {
+        let order = TcAttachOptions::TcxOrder(LinkOrder::first());
+        let id = self.classifier().attach_with_options(interface, TcAttachType::Egress, order)?;
+        Ok(self.classifier().take_link(id)?.try_into().expect("what tcx attaches is a BPF link"))
     }
-}
 
-/// Since Linux 6.6.
-fn kernel_has_tcx() -> bool {
-    KernelVersion::current().is_ok_and(|version| version.code() >= 6 << 16 | 6 << 8)
-}
-
-fn remove_filter(interface: &str, handle: u16) {
-    let handle = TcHandle::new(0, handle);
-    if let Ok(link) = SchedClassifierLink::attached(interface, TcAttachType::Egress, PRIORITY, handle, None) {
-        // Dropping detaches; there may be none.
-        drop(link);
+    fn by_clsact(&mut self, pins: &Pins, table: &GuardTable) -> Result<(), BpfError> {
+        let interface = &table.interface;
+        clsact::attach(self.classifier(), pins, interface)?;
+        unpin(&pins.path("guard_link", interface)).map_err(|error| BpfError::pin(interface, error))
     }
-}
-
-/// Takes away the filters of [`GuardAttach::Clsact`], if there are any.
-pub(super) fn remove_filters(interface: &str) {
-    remove_filter(interface, 1);
-    remove_filter(interface, 2);
 }
 
 const fn code(action: GuardAction) -> u32 {

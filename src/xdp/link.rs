@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use aya::programs::links::{FdLink, PinnedLink};
+use aya::util::KernelVersion;
 
 /// The link pinned at `path`, if there is one and it is attached to the device `ifindex`.
 ///
@@ -21,6 +22,11 @@ pub(super) fn adopt(path: &Path, ifindex: u32) -> Option<FdLink> {
 /// Whether a link is pinned at `path` and attached to the device `ifindex`.
 pub(super) fn is_attached(path: &Path, ifindex: u32) -> bool {
     open(path).and_then(|link| attached_ifindex(borrow(&link))).is_ok_and(|attached| attached == ifindex)
+}
+
+/// Whether the running kernel is of this version or a later one.
+pub(super) fn linux_has(major: u8, minor: u8) -> bool {
+    KernelVersion::current().is_ok_and(|running| running >= KernelVersion::new(major, minor, 0))
 }
 
 fn borrow(fd: &OwnedFd) -> BorrowedFd<'_> {

@@ -6,6 +6,7 @@
 
 mod anchor;
 mod bpf_error;
+mod clsact;
 mod counts;
 pub mod device;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod plan;
 pub mod preflight;
 mod release;
 mod ring;
+mod rtnetlink;
 pub mod socket;
 pub mod stamp;
 mod tables;

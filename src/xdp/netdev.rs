@@ -2,11 +2,10 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
+
+use super::rtnetlink::ask;
 
 /// One device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,26 +43,13 @@ pub enum Key<'a> {
 ///
 /// ENODEV: there is none.
 pub fn link(key: Key<'_>) -> io::Result<Link> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
     let mut wanted = LinkMessage::default();
     match key {
         Key::Name(name) => wanted.attributes.push(LinkAttribute::IfName(name.to_owned())),
         Key::Index(index) => wanted.header.index = index,
     }
-    let mut request =
-        NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(RouteNetlinkMessage::GetLink(wanted)));
-    request.header.flags = NLM_F_REQUEST;
-    request.finalize();
-    let mut octets = vec![0; request.buffer_len()];
-    request.serialize(&mut octets);
-    socket.send(&octets, 0)?;
-    let (answer, _) = socket.recv_from_full()?;
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer).map_err(io::Error::other)?;
-    match answer.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => Ok(understand(&message)),
-        NetlinkPayload::Error(error) => Err(error.to_io()),
+    match ask(RouteNetlinkMessage::GetLink(wanted), 0)?.as_slice() {
+        [RouteNetlinkMessage::NewLink(message)] => Ok(understand(message)),
         _ => Err(io::Error::other("rtnetlink gave no answer about the link")),
     }
 }

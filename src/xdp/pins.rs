@@ -5,21 +5,23 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where bpffs is by convention.
 pub const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
 /// Where one can be mounted for `ip netns exec`, which hides `/sys`.
 const OWN_BPFFS: &str = "/run/sixways/bpf";
 
-/// The pins of this network namespace.
+/// The pins of this network namespace, in the hands of one process at a time.
 #[derive(Clone, Debug)]
 pub struct Pins {
     directory: PathBuf,
+    _lock: Arc<File>,
 }
 
 /// Why nothing can be pinned.
@@ -47,14 +49,22 @@ pub enum PinError {
         /// The kernel's words.
         error: io::Error,
     },
+    /// Another process has them.
+    #[error(
+        "a gateway runs in this network namespace, and {0} is in its hands; stop it first (it ends on SIGTERM, \
+         or `systemctl stop sixways`)"
+    )]
+    Busy(PathBuf),
 }
 
 impl Pins {
     /// The pins of the calling thread's network namespace, below `bpffs` or
-    /// [`DEFAULT_BPFFS`]. Makes the directory.
+    /// [`DEFAULT_BPFFS`]. Makes the directory, and keeps other processes out of it while this
+    /// value lives.
     ///
     /// # Errors
-    /// When there is no BPF file system, or one that would not outlive the process.
+    /// When there is no BPF file system, or one that would not outlive the process, or another
+    /// process has the pins.
     pub fn open(bpffs: Option<&Path>) -> Result<Self, PinError> {
         let bpffs = bpffs.unwrap_or(Path::new(DEFAULT_BPFFS));
         if !is_bpffs(bpffs) {
@@ -71,7 +81,12 @@ impl Pins {
             .mode(0o700)
             .create(&directory)
             .map_err(|error| failed(&directory, error))?;
-        Ok(Self { directory })
+        let lock = File::open(&directory).map_err(|error| failed(&directory, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { directory, _lock: Arc::new(lock) }),
+            Err(TryLockError::WouldBlock) => Err(PinError::Busy(directory)),
+            Err(TryLockError::Error(error)) => Err(failed(&directory, error)),
+        }
     }
 
     /// The pin of `kind` for `interface`. A dot cannot be part of a name on a BPF file system.

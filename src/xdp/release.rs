@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::guard::remove_filters;
+use super::clsact;
 use super::pins::Pins;
 
 /// Removes every pin of this network namespace, and with it the programs. Returns the
@@ -13,8 +13,10 @@ use super::pins::Pins;
 pub fn release(pins: Pins) -> io::Result<Vec<String>> {
     let mut interfaces = Vec::new();
     for (kind, interface, path) in pins.list()? {
-        if kind == "guard_counts" {
-            remove_filters(&interface);
+        match kind.as_str() {
+            "guard_counts" => clsact::detach(&interface),
+            "guard_qdisc" => clsact::remove_qdisc(&interface)?,
+            _ => {}
         }
         std::fs::remove_file(path)?;
         interfaces.push(interface);

@@ -3,6 +3,7 @@
  *
  * One instance per port, with maps of its own that control fills before the program is attached.
  * Total: every frame gets a verdict, and every verdict is counted once, at the frame's edge.
+ * docs/gate.md has the table of verdicts and the layout of the maps.
  */
 #include "prelude.h"
 
@@ -153,6 +154,7 @@ SEC("xdp") int gate(struct xdp_md *ctx)
 	struct route_key route = { .prefix_len = 32 + 128 };
 	struct edge *edge;
 	u32 vlan = UNTAGGED, *action, id;
+	int tagged = 0;
 	u64 *may_arrive;
 	u16 type;
 
@@ -163,8 +165,10 @@ SEC("xdp") int gate(struct xdp_md *ctx)
 		u16 *tag = (void *)(frame + 1);
 		if ((void *)(tag + 2) > end)
 			return verdict(default_edge, PASSED);
-		vlan = HTONS(tag[0]) & 0xfff;
+		/* VLAN 0 is only a priority: the kernel, too, takes such a frame as untagged. */
+		vlan = (HTONS(tag[0]) & 0xfff) ?: UNTAGGED;
 		type = tag[1];
+		tagged = 1;
 		packet = (void *)(tag + 2);
 	}
 	edge = map_lookup(&edges, &vlan);
@@ -192,7 +196,7 @@ SEC("xdp") int gate(struct xdp_md *ctx)
 		return verdict(id, PASSED);
 	if (!action && edge->role != ROLE_LAN)
 		return verdict(id, TRANSIT);
-	return redirect(ctx, id, vlan != UNTAGGED);
+	return redirect(ctx, id, tagged);
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

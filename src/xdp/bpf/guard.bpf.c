@@ -62,12 +62,21 @@ SEC("classifier") int guard(struct __sk_buff *skb)
 {
 	struct source_key key = { .prefix_len = 128 };
 	int forwarded = skb->ingress_ifindex != 0;
-	u32 *action;
+	u32 start = sizeof(struct ethernet), type = skb->protocol, *action;
+	u16 tag[2];
 
-	/* Another VLAN of this device is another link. */
-	if (skb->protocol != ETH_IPV6 || skb->vlan_present)
+	/* Another VLAN of this device is another link; VLAN 0 is only a priority. */
+	if (skb->vlan_present && skb->vlan_tci & 0xfff)
 		return NEXT;
-	if (skb_load_bytes(skb, sizeof(struct ethernet) + __builtin_offsetof(struct ipv6, source), &key.source, 16))
+	if (type == ETH_8021Q) {
+		if (skb_load_bytes(skb, start, tag, sizeof(tag)) || HTONS(tag[0]) & 0xfff)
+			return NEXT;
+		type = tag[1];
+		start += sizeof(tag);
+	}
+	if (type != ETH_IPV6)
+		return NEXT;
+	if (skb_load_bytes(skb, start + __builtin_offsetof(struct ipv6, source), &key.source, 16))
 		return verdict(FOREIGN_SOURCE);
 	action = map_lookup(&sources, &key);
 	if (forwarded)
