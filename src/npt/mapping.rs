@@ -140,12 +140,10 @@ impl Mapping {
     }
 
     fn translate(&self, address: Ipv6Addr, from: Prefix, to: Prefix, adjustment: u16) -> Result<Ipv6Addr, Unmappable> {
-        if !from.contains(address) {
-            return Err(Unmappable::NotInPrefix);
-        }
         let bits = address.to_bits();
         if bits & self.replaced != from.address().to_bits() {
-            return Err(Unmappable::UnmappedSubnet);
+            let is_inside = from.contains(address);
+            return Err(if is_inside { Unmappable::UnmappedSubnet } else { Unmappable::NotInPrefix });
         }
         let word = match self.words {
             Words::Identity => return Ok(address),
