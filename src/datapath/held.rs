@@ -35,16 +35,25 @@ impl HeldFrames {
         self.frames.is_empty()
     }
 
-    fn waiting_for(&self, edge: EdgeId, address: Ipv6Addr) -> usize {
-        self.frames.iter().filter(|held| held.edge == edge && held.address == address).count()
+    /// Where the frames are that wait for `address` on `edge`, the oldest first.
+    fn waiting_for(&self, edge: EdgeId, address: Ipv6Addr) -> impl Iterator<Item = usize> {
+        let waits = move |held: &Held| held.edge == edge && held.address == address;
+        self.frames.iter().enumerate().filter(move |(_, held)| waits(held)).map(|(at, _)| at)
     }
 }
 
 /// Keeps `frame` until `address` on `edge` is known. When that neighbour already has as many
-/// as it may, or all together do, the frame is dropped.
+/// as it may, the oldest of them makes room (RFC 4861 §7.2.2); when all together do, `frame` is
+/// dropped.
 pub(super) fn hold<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, edge: EdgeId, address: Ipv6Addr) {
     let held = &path.state.held;
-    if held.frames.len() >= HELD_PER_WORKER || held.waiting_for(edge, address) >= HELD_PER_NEIGHBOUR {
+    let oldest = held.waiting_for(edge, address).next();
+    if held.waiting_for(edge, address).count() >= HELD_PER_NEIGHBOUR {
+        if let Some(oldest) = oldest {
+            let oldest = take(path, oldest);
+            discard(path, oldest, DropReason::NeighbourQueueFull);
+        }
+    } else if held.frames.len() >= HELD_PER_WORKER {
         return discard(path, frame, DropReason::NeighbourQueueFull);
     }
     let gauge = &path.counters.edge(frame.origin).held;
@@ -52,9 +61,18 @@ pub(super) fn hold<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, edge: E
     path.state.held.frames.push(Held { frame, edge, address, deadline: path.now.plus(HELD) });
 }
 
+/// Takes the frame at position `at` out of the wait.
+fn take<M: FrameMemory>(path: &mut Path<'_, M>, at: usize) -> Frame {
+    let Held { frame, .. } = path.state.held.frames.remove(at);
+    let gauge = &path.counters.edge(frame.origin).held;
+    gauge.set(gauge.get() - 1);
+    frame
+}
+
 /// Sends the frames whose neighbour has answered since, and gives up those that waited too long.
 /// Call once per turn of the loop.
 pub fn release_held<M: FrameMemory>(path: &mut Path<'_, M>) {
+    path.state.limiter.advance(path.now);
     let mut next = 0;
     while let Some(held) = path.state.held.frames.get(next) {
         let state = path.neighbours.lookup(held.edge, held.address);
@@ -63,9 +81,7 @@ pub fn release_held<M: FrameMemory>(path: &mut Path<'_, M>) {
             next += 1;
             continue;
         }
-        let Held { mut frame, .. } = path.state.held.frames.remove(next);
-        let gauge = &path.counters.edge(frame.origin).held;
-        gauge.set(gauge.get() - 1);
+        let mut frame = take(path, next);
         if let NeighbourState::Resolved(_) = state {
             let verdict = forward(path, &mut frame);
             settle(path, frame, verdict);
@@ -78,9 +94,8 @@ pub fn release_held<M: FrameMemory>(path: &mut Path<'_, M>) {
 
 /// Gives every held frame back: the worker stops, or its ports go.
 pub fn drop_held<M: FrameMemory>(path: &mut Path<'_, M>) {
-    while let Some(Held { frame, .. }) = path.state.held.frames.pop() {
-        let gauge = &path.counters.edge(frame.origin).held;
-        gauge.set(gauge.get() - 1);
+    while let Some(last) = path.state.held.frames.len().checked_sub(1) {
+        let frame = take(path, last);
         discard(path, frame, DropReason::NeighbourUnreachable);
     }
 }
