@@ -65,7 +65,8 @@ limits! {
     ERRORS_PER_SECOND: u64 = 1000, "errors/s";
     /// ICMPv6 errors of one edge in one burst.
     ERROR_BURST: u64 = 100, "errors";
-    /// ICMPv6 errors per second towards one source (hashed into a fixed table).
+    /// ICMPv6 errors per second towards one source (hashed into a fixed table); Packet Too Big
+    /// counts apart.
     ERRORS_PER_SOURCE_PER_SECOND: u64 = 50, "errors/s";
     /// ICMPv6 errors towards one source in one burst: a traceroute of 30 hops with 3 probes fits.
     ERROR_BURST_PER_SOURCE: u64 = 100, "errors";

@@ -21,8 +21,13 @@ const SOURCES: usize = 1024;
 #[derive(Debug)]
 pub struct ErrorLimiter {
     now: Nanos,
+    errors: Buckets,
+    too_big: Buckets,
+}
+
+#[derive(Debug)]
+struct Buckets {
     edges: [Bucket; MAX_EDGES],
-    too_big: [Bucket; MAX_EDGES],
     sources: Box<[Bucket; SOURCES]>,
 }
 
@@ -58,12 +63,9 @@ impl Bucket {
 impl ErrorLimiter {
     /// Full buckets: time starts long after zero.
     pub(super) fn new() -> Self {
-        Self {
-            now: Nanos::default(),
-            edges: [Bucket::default(); MAX_EDGES],
-            too_big: [Bucket::default(); MAX_EDGES],
-            sources: Box::new([Bucket::default(); SOURCES]),
-        }
+        let buckets =
+            || Buckets { edges: [Bucket::default(); MAX_EDGES], sources: Box::new([Bucket::default(); SOURCES]) };
+        Self { now: Nanos::default(), errors: buckets(), too_big: buckets() }
     }
 
     /// Tells the time, once per batch.
@@ -74,12 +76,12 @@ impl ErrorLimiter {
     /// Whether an error of type `kind` about a packet that came in by `edge` may be sent to
     /// `source` now. Takes the tokens only if every bucket has one.
     pub fn allow(&mut self, edge: EdgeId, source: Ipv6Addr, kind: u8) -> bool {
-        let (edges, rate) = match kind {
+        let (buckets, rate) = match kind {
             icmpv6::PACKET_TOO_BIG => (&mut self.too_big, TOO_BIG),
-            _ => (&mut self.edges, EDGE),
+            _ => (&mut self.errors, EDGE),
         };
-        let edge = &mut edges[edge.index()];
-        let source = &mut self.sources[slot(source)];
+        let edge = &mut buckets.edges[edge.index()];
+        let source = &mut buckets.sources[slot(source)];
         if !(edge.fill(&rate, self.now) & source.fill(&SOURCE, self.now)) {
             return false;
         }
@@ -129,10 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn packet_too_big_has_a_bucket_of_its_own() {
+    fn packet_too_big_has_buckets_of_its_own() {
         let mut limiter = limiter();
+        count(&mut limiter, 5000, 3, |_| host(1));
         count(&mut limiter, 5000, 3, host);
-        assert!(limiter.allow(EdgeId(0), host(6000), icmpv6::PACKET_TOO_BIG));
+        assert!(!limiter.allow(EdgeId(0), host(1), icmpv6::TIME_EXCEEDED));
+        assert!(limiter.allow(EdgeId(0), host(1), icmpv6::PACKET_TOO_BIG));
     }
 
     #[test]
