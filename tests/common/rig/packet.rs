@@ -1,0 +1,111 @@
+//! An IPv6 packet as the tests speak of it. Payloads are a fixed pattern, so that a packet is
+//! known to the last octet by what its text says.
+
+use std::net::Ipv6Addr;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    pub source: Ipv6Addr,
+    pub destination: Ipv6Addr,
+    pub hop: u8,
+    pub class: u8,
+    pub flow: u32,
+    pub extensions: Vec<Extension>,
+    pub upper: Upper,
+    /// The payload length field, where it is not the true one.
+    pub declared: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extension {
+    /// Octets of the whole header, a multiple of 8.
+    HopByHop(usize),
+    /// Octets of the whole header, a multiple of 8.
+    Destination(usize),
+    Routing {
+        kind: u8,
+        left: u8,
+    },
+    Fragment {
+        offset: u16,
+        more: bool,
+        id: u32,
+    },
+    Authentication,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upper {
+    Udp {
+        source: u16,
+        destination: u16,
+        len: usize,
+        sum: Check,
+    },
+    Tcp {
+        source: u16,
+        destination: u16,
+        syn: bool,
+        len: usize,
+        sum: Check,
+    },
+    Icmpv6 {
+        kind: u8,
+        code: u8,
+        /// The 32 bits behind the checksum.
+        word: u32,
+        body: Body,
+        sum: Check,
+    },
+    /// Any other protocol, or what is left of one in a later fragment.
+    Other {
+        protocol: u8,
+        len: usize,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    Pattern(usize),
+    /// The first octets of another packet; all of it when `cut` is `None`.
+    Quote {
+        packet: Box<Packet>,
+        cut: Option<usize>,
+    },
+}
+
+/// A checksum field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    Right,
+    Is(u16),
+}
+
+/// The payload of every packet.
+pub fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|n| (n * 7 + 3) as u8).collect()
+}
+
+impl Packet {
+    /// A UDP packet with hop limit 64.
+    pub fn udp(source: Ipv6Addr, destination: Ipv6Addr, len: usize) -> Self {
+        Self {
+            source,
+            destination,
+            hop: 64,
+            class: 0,
+            flow: 0,
+            extensions: Vec::new(),
+            upper: Upper::Udp { source: 1000, destination: 53, len, sum: Check::Right },
+            declared: None,
+        }
+    }
+
+    /// A message about `quoted`, as a router makes it: at most 1280 octets long.
+    pub fn error(source: Ipv6Addr, destination: Ipv6Addr, kind: u8, quoted: Self) -> Self {
+        let cut = (quoted.bytes().len() > 1232).then_some(1232);
+        let body = Body::Quote { packet: Box::new(quoted), cut };
+        let upper = Upper::Icmpv6 { kind, code: 0, word: 0, body, sum: Check::Right };
+        Self { upper, ..Self::udp(source, destination, 0) }
+    }
+}
