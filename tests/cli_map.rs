@@ -166,6 +166,19 @@ fn the_images_of_a_configuration_lead_back() {
     }
 }
 
+/// An image inside the longer prefix of another ISP would be answered to another host.
+#[test]
+fn an_image_that_another_pair_would_answer_for_is_none() {
+    let file = two_isps();
+    std::fs::write(file.path(), TWO_ISPS.replace("2001:db8:c:77ab::/64", "2001:db8:1:7c59::/64")).unwrap();
+    let output = by_config(file.path(), &["fd12:3456:789a:10::1", "fd12:3456:789a:11::1"]);
+    let expected = "\
+fd12:3456:789a:10::1 outbound fiber=drop:no-return cable=2001:db8:1:7c59::1
+fd12:3456:789a:11::1 outbound fiber=2001:db8:1:7c5a::1 cable=drop:not-in-prefix
+";
+    assert_eq!(stdout(&output), expected, "{}", stderr(&output));
+}
+
 #[test]
 fn a_bad_configuration_fails_with_its_mistakes() {
     let file = tempfile::NamedTempFile::new().unwrap();

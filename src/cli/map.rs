@@ -277,10 +277,8 @@ impl Pairs {
 
     fn outbound<'a>(&'a self, address: Ipv6Addr) -> Vec<OfIsp<'a>> {
         let of_isp = |(uplink, isp): (UplinkId, &'a Isp)| {
-            let pair = self.table.outbound(uplink, address);
-            let outcome = pair.map_or(Outcome::unmappable(Unmappable::NotInPrefix), |pair| {
-                Outcome::of(&pair.mapping, Direction::Outbound, address)
-            });
+            let image = self.table.image(uplink, address).map(|(_, image)| image);
+            let outcome = image.map_or_else(Outcome::unmappable, Outcome::Image);
             OfIsp { isp: &isp.name, outcome }
         };
         (0u8..).map(UplinkId).zip(&self.config.isps).map(of_isp).collect()
