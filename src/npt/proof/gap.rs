@@ -69,7 +69,6 @@ impl fmt::Display for LeftOut {
         match self {
             Self::SubnetWord { first, subnets: 1 } => write!(f, "subnet {first}"),
             Self::SubnetWord { first, subnets } => write!(f, "{subnets} subnets like {first}"),
-            Self::Subnets { mapped, subnets: 1, .. } => write!(f, "the other half than {mapped}"),
             Self::Subnets { mapped, subnets, .. } => {
                 write!(f, "{subnets} of {} /{} subnets, all but {mapped}", u128::from(*subnets) + 1, mapped.len())
             }
