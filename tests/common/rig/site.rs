@@ -195,6 +195,16 @@ impl Site {
         self.snapshot.uplinks[uplink.index()].edge
     }
 
+    /// Every subnet of the site is behind the inner router.
+    pub fn route_everything(&mut self) {
+        let prefix = self.snapshot.internal[0];
+        self.snapshot.routes = LanRoutes::new(&[LanRoute { prefix, edge: LAN0, via: Some(address("fe80::20")) }]);
+    }
+
+    pub fn is_own(&self, host: Ipv6Addr) -> bool {
+        self.snapshot.own_addresses.contains(&host)
+    }
+
     pub fn set_usable(&mut self, uplinks: &[UplinkId]) {
         self.snapshot.usable = uplinks.iter().fold(0, |bits, uplink| bits | 1 << uplink.0);
     }
