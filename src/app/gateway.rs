@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::dataplane::{Dataplane, Surroundings};
 use super::host;
+use super::privileges;
 use super::reporter::Reporter;
 use super::{GatewayError, Places};
 use crate::control::Control;
@@ -51,6 +52,9 @@ impl Gateway {
         host::check(&config)?;
         let pins = Pins::open(places.bpffs.as_deref())?;
         let mut control = Control::start(config, &places.state).await?;
+        if let Err(error) = privileges::reduce() {
+            tracing::warn!(%error, "cannot give up capabilities");
+        }
         let generation = control.compile()?;
         let (sender, exits) = mpsc::unbounded_channel();
         let world = World {

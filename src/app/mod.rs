@@ -3,6 +3,7 @@
 mod dataplane;
 mod gateway;
 mod host;
+mod privileges;
 mod reporter;
 
 use std::io;
