@@ -62,6 +62,7 @@ fn captures_judge_sources_and_checksums(lab: &Lab) {
         destination_count: 1,
         repeat: 1,
         rate: 1000,
+        wait_ms: 200,
     }
     .run(lab);
     assert!(capture.finish().is_empty(), "nobody answers yet");
@@ -82,6 +83,7 @@ fn servers_and_clients_agree(lab: &Lab) {
         destination_count: 20,
         repeat: 2,
         rate: 20_000,
+        wait_ms: 2_000,
     };
     let burst = bursts.run(lab);
     assert_eq!((burst.pairs, burst.sent, burst.answered, burst.wrong), (600, 1200, 1200, 0));

@@ -192,11 +192,13 @@ class Lab:
 
     @staticmethod
     def first_settings(role):
-        """Settings that new devices inherit: no waiting for duplicates, link-local addresses from the MAC."""
+        """Settings that new devices inherit: no waiting for duplicates, link-local addresses from the MAC,
+        and programs may use any address of a local prefix."""
         lines = [
             f"sysctl -qw net.ipv6.conf.default.disable_ipv6={int(role == 'sw')}",
             "sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0",
             "sysctl -qw net.ipv6.conf.default.addr_gen_mode=0",
+            "sysctl -qw net.ipv6.ip_nonlocal_bind=1",
             "ip link set lo up",
         ]
         if role in ROUTERS and role != "gw":

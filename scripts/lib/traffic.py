@@ -212,9 +212,13 @@ def connect(words):
     targets = [str(ipaddress.IPv6Address(packed)) for packed in addresses(words.destinations, words.count)]
     seen = collections.Counter()
     failures = []
+    connected = 0
     payload = bytes(range(256)) * (words.size // 256 + 1)
     payload = payload[:words.size]
     for source, target in zip(sources, targets):
+        if len(failures) == 5:
+            failures.append("and no more were tried")
+            break
         try:
             with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
                 sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
@@ -226,9 +230,10 @@ def connect(words):
                 sock.sendall(payload)
                 if stream.read(len(payload)) != payload:
                     raise OSError("the echo differs")
+                connected += 1
         except OSError as problem:
             failures.append(f"{ipaddress.IPv6Address(source)} -> {target}: {problem}")
-    print(json.dumps({"connected": words.count - len(failures), "failures": failures, "seen": seen}))
+    print(json.dumps({"connected": connected, "failures": failures, "seen": seen}))
 
 
 def advertise(words):

@@ -8,10 +8,13 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of the harness")]
 
+pub mod accounts;
 pub mod capture;
 pub mod flood;
+pub mod gateway;
 pub mod netns;
 pub mod process;
+pub mod steps;
 pub mod traffic;
 
 pub use netns::Lab;

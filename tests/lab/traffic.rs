@@ -24,7 +24,7 @@ pub fn ping(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -
     received.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("ping said: {output}"))
 }
 
-/// The hops to `target`, `*` where nobody answered.
+/// The hops to `target`, `*` where nobody answered. `target` may have options before it.
 pub fn traceroute(lab: &Lab, role: &str, target: &str) -> Vec<String> {
     let output = lab.sh(role, &format!("traceroute -6 -n -q 1 -w 1 -m 8 {target}"));
     output.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
@@ -111,6 +111,8 @@ pub struct Bursts<'a> {
     pub repeat: u32,
     /// Datagrams a second.
     pub rate: u32,
+    /// Milliseconds to wait for the last echo.
+    pub wait_ms: u32,
 }
 
 /// What came of it.
@@ -136,6 +138,7 @@ impl Bursts<'_> {
         command.args(["--source-count", &self.source_count.to_string()]);
         command.args(["--destination-count", &self.destination_count.to_string()]);
         command.args(["--repeat", &self.repeat.to_string(), "--rate", &self.rate.to_string()]);
+        command.args(["--wait", &(f64::from(self.wait_ms) / 1000.0).to_string()]);
         command
     }
 

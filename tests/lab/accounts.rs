@@ -1,0 +1,138 @@
+//! The gateway's books, read from `sixways status --json`.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::gateway::Gateway;
+
+/// Time for frames on their way to arrive; the gateway takes its numbers once a second.
+const SETTLE: Duration = Duration::from_secs(8);
+
+/// What is read of a status.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Accounts {
+    accounting: Vec<Account>,
+    interfaces: Vec<Interface>,
+    workers: Vec<Worker>,
+    drops: Vec<Drop>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Account {
+    book: String,
+    of: String,
+    sources: Vec<Term>,
+    sinks: Vec<Term>,
+    difference: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Term {
+    what: String,
+    count: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Interface {
+    name: String,
+    sent: Traffic,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Traffic {
+    packets: Flow,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Flow {
+    total: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Worker {
+    frames: Frames,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Frames {
+    lost: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Drop {
+    interface: String,
+    reason: String,
+    packets: Flow,
+}
+
+impl Accounts {
+    /// Packets that came in by an interface and were sent on.
+    pub fn carried_from(&self, interface: &str) -> u64 {
+        self.term(interface, "path", "sent")
+    }
+
+    /// Packets that the gateway sent by an interface; its kernel's own are not among them.
+    pub fn sent_by(&self, interface: &str) -> u64 {
+        self.interfaces.iter().find(|port| port.name == interface).map_or(0, |port| port.sent.packets.total)
+    }
+
+    /// Packets that came in by an interface and were dropped for `reason`.
+    pub fn dropped(&self, interface: &str, reason: &str) -> u64 {
+        let drops = self.drops.iter().filter(|drop| drop.interface == interface && drop.reason == reason);
+        drops.map(|drop| drop.packets.total).sum()
+    }
+
+    fn term(&self, of: &str, book: &str, what: &str) -> u64 {
+        let accounts = self.accounting.iter().filter(|account| account.of == of && account.book == book);
+        let terms = accounts.flat_map(|account| account.sources.iter().chain(&account.sinks));
+        terms.filter(|term| term.what == what).map(|term| term.count).sum()
+    }
+
+    /// What does not balance, or is a bug by itself.
+    fn complaints(&self) -> Vec<String> {
+        let unbalanced = self.accounting.iter().filter(|account| account.difference != 0);
+        let lost = self.workers.iter().filter(|worker| worker.frames.lost != 0);
+        let bugs = self.drops.iter().filter(|drop| drop.reason == "egress-assertion");
+        unbalanced
+            .map(|account| format!("{account:?}"))
+            .chain(lost.map(|worker| format!("frames are lost: {worker:?}")))
+            .chain(bugs.map(|drop| format!("a bug: {drop:?}")))
+            .collect()
+    }
+}
+
+impl Gateway<'_> {
+    /// The books now; under load frames on their way are missing in them.
+    #[track_caller]
+    pub fn accounts(&self) -> Accounts {
+        let json = self.ask(&["status", "--json"]);
+        serde_json::from_str(&json).unwrap_or_else(|error| panic!("status --json: {error}\n{json}"))
+    }
+
+    /// The books once nothing moves any more: two looks that say the same, and balance.
+    ///
+    /// # Panics
+    /// If they do not balance in time.
+    #[track_caller]
+    pub fn settled(&self) -> Accounts {
+        let start = Instant::now();
+        let mut before = self.accounts();
+        loop {
+            std::thread::sleep(Duration::from_millis(1100));
+            let now = self.accounts();
+            let complaints = now.complaints();
+            if complaints.is_empty() && now.accounting == before.accounting {
+                return now;
+            }
+            assert!(start.elapsed() < SETTLE, "the books do not balance:\n{}\n{:?}", complaints.join("\n"), now.drops);
+            before = now;
+        }
+    }
+
+    /// As [`Gateway::settled`], for its judgement alone.
+    #[track_caller]
+    pub fn assert_accounts_balance(&self) {
+        self.settled();
+    }
+}

@@ -1,0 +1,100 @@
+//! The gateway under test: the binary itself, in its namespace, with files of its own.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use super::Lab;
+use super::process::{Daemon, run};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A running `sixways run`.
+pub struct Gateway<'lab> {
+    lab: &'lab Lab,
+    config: PathBuf,
+    daemon: Daemon,
+}
+
+impl<'lab> Gateway<'lab> {
+    /// Starts it with `configs/lab.toml` and `more`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it ends or is not ready in time; with its log.
+    #[track_caller]
+    pub fn start(lab: &'lab Lab, more: &str) -> Self {
+        let config = lab.dir.join("sixways.toml");
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml"));
+        std::fs::write(&config, text.expect("configs/lab.toml") + more).expect("a configuration");
+        let daemon = Self::spawn(lab, &config);
+        let mut gateway = Self { lab, config, daemon };
+        gateway.wait_until_ready();
+        gateway
+    }
+
+    /// Starts it again after [`Gateway::kill`] or [`Gateway::stop`]; returns the time until ready.
+    #[track_caller]
+    pub fn restart(&mut self) -> Duration {
+        assert!(!self.daemon.alive(), "it still runs");
+        let start = Instant::now();
+        self.daemon = Self::spawn(self.lab, &self.config);
+        self.wait_until_ready();
+        start.elapsed()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.daemon.kill();
+    }
+
+    /// SIGTERM, and waits for the end.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        self.daemon.end("TERM", LIMIT)
+    }
+
+    /// Everything that it has logged, over restarts.
+    pub fn log(&self) -> String {
+        self.daemon.output()
+    }
+
+    /// A verb that talks to the running gateway.
+    #[track_caller]
+    pub fn ask(&self, words: &[&str]) -> String {
+        let mut command = self.lab.command("gw", BINARY);
+        command.args(words).arg("--socket").arg(self.lab.dir.join("control.sock"));
+        run(&mut command, LIMIT)
+    }
+
+    /// Takes gate, guard and rules away (`sixways release`); the gateway must be stopped.
+    #[track_caller]
+    pub fn release(&self) {
+        let mut command = self.lab.command("gw", BINARY);
+        command.arg("release").arg("--bpffs").arg(self.lab.dir.join("bpf"));
+        run(&mut command, LIMIT);
+    }
+
+    /// What `/metrics` says.
+    #[track_caller]
+    pub fn metrics(&self) -> String {
+        self.lab.sh("gw", "curl -sSfg http://[::1]:9636/metrics")
+    }
+
+    fn spawn(lab: &Lab, config: &PathBuf) -> Daemon {
+        let mut command: Command = lab.command("gw", BINARY);
+        command.arg("run").arg("--config").arg(config).arg("--bpffs").arg(lab.dir.join("bpf"));
+        command.arg("--state").arg(lab.dir.join("state")).arg("--socket").arg(lab.dir.join("control.sock"));
+        Daemon::start(&mut command, &lab.dir.join("sixways.log"))
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) {
+        let start = Instant::now();
+        while self.lab.try_sh("gw", "curl -sfg -o /dev/null http://[::1]:9636/readyz").is_none() {
+            assert!(self.daemon.alive(), "the gateway ended:\n{}", self.log());
+            assert!(start.elapsed() < LIMIT, "the gateway is not ready within {LIMIT:?}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Births and deaths: of the gateway, of its devices, of its cables.
+
+mod lab;
+
+use std::process::Command;
+use std::time::Duration;
+
+use lab::gateway::Gateway;
+use lab::process::{Daemon, eventually, run};
+use lab::steps::Steps;
+use lab::traffic::{Bursts, Server, ping};
+use lab::{H20_PREFIX, ISP_B, Lab, SERVER, SERVER_PREFIX};
+
+const SOME: Bursts<'static> = Bursts {
+    role: "h20",
+    sources: H20_PREFIX,
+    source_count: 40,
+    destinations: SERVER_PREFIX,
+    destination_count: 25,
+    repeat: 1,
+    rate: 8_000,
+    wait_ms: 500,
+};
+const KILLS: u32 = 10;
+
+#[test]
+fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
+    let Some(lab) = Lab::start(1) else { return };
+    let mut server = Server::start(&lab, "srv", true);
+    let mut gateway = Gateway::start(&lab, "");
+    let mut steps = Steps::new(&lab);
+    steps.step("kill -9 under load, again and again", &mut gateway, |gateway| {
+        // More than the test takes; it is ended with it.
+        let load = Bursts { repeat: 1000, ..SOME };
+        let mut load = Daemon::start(&mut load.command(&lab), &lab.dir.join("load.json"));
+        for kill in 1..=KILLS {
+            std::thread::sleep(Duration::from_millis(300));
+            gateway.kill();
+            assert_eq!(ping(&lab, "h10", SERVER, 3, 10), 0, "dead, and transit passes");
+            assert_eq!(ping(&lab, "h10", &lab.own["lan0"], 3, 10), 3, "dead, and its kernel is deaf");
+            let time = gateway.restart();
+            println!("        restart {kill}: ready after {time:?}");
+            eventually("traffic again", Duration::from_secs(5), || ping(&lab, "h10", SERVER, 1, 10) == 1);
+        }
+        assert!(load.alive(), "the load ended early: {}", load.output());
+        load.kill();
+    });
+    steps.step("every pair answers afterwards", &mut gateway, |_| all_answer(&lab));
+    steps.step("a port without carrier does not slow the other", &mut gateway, |_| carrier(&lab, &mut server));
+    steps.step("a device that is deleted and made anew", &mut gateway, |_| {
+        for device in ["wan0", "wan1", "lan0"] {
+            lab.recreate(device);
+            eventually("all pairs answer again", Duration::from_secs(10), || {
+                let burst = SOME.run(&lab);
+                burst.answered == burst.pairs
+            });
+        }
+    });
+    steps.step_alone("stopped: transit is blocked, own traffic is not", || {
+        assert!(gateway.stop().success(), "{}", gateway.log());
+        assert_eq!(ping(&lab, "h10", SERVER, 5, 10), 0);
+        for (interface, role) in [("lan0", "h10"), ("wan0", "srv"), ("wan1", "srv")] {
+            assert_eq!(ping(&lab, role, &lab.own[interface], 5, 10), 5, "{role} to {interface}");
+        }
+    });
+    steps.step_alone("started again", || {
+        gateway.restart();
+        all_answer(&lab);
+        gateway.assert_accounts_balance();
+        assert!(gateway.stop().success(), "{}", gateway.log());
+    });
+    steps.finish();
+
+    // Last, because from here on the kernel leaks, and the ISPs say so.
+    gateway.release();
+    ping(&lab, "h10", SERVER, 3, 10);
+    let [a, b] = lab.isp_counts();
+    assert!(a.internal + b.internal > 0, "released, the kernel routes as it likes: {a:?} {b:?}");
+    let rules = lab.sh("gw", "ip -6 rule");
+    assert_eq!(rules.lines().count(), 2, "only the kernel's own rules are left: {rules}");
+    let pins = lab.dir.join("bpf");
+    assert_eq!(
+        run(Command::new("find").arg(pins).args(["-type", "f", "!", "-name", "*.debug"]), Duration::from_secs(5)),
+        "",
+        "pins are left"
+    );
+}
+
+fn all_answer(lab: &Lab) {
+    let burst = SOME.run(lab);
+    assert_eq!((burst.answered, burst.wrong), (burst.pairs, 0), "{burst:?}");
+}
+
+fn carrier(lab: &Lab, server: &mut Server) {
+    server.reset();
+    all_answer(lab);
+    let by_b = server.report()[ISP_B].pairs;
+    lab.unplug("wan0");
+    // ISP A's pairs may be lost or moved; ISP B's own must all be there.
+    server.reset();
+    let burst = SOME.run(lab);
+    let now_by_b = server.report()[ISP_B].pairs;
+    assert!(now_by_b >= by_b && burst.answered >= by_b, "{by_b} pairs by ISP B before, {now_by_b} now: {burst:?}");
+    lab.plug("wan0");
+    eventually("all pairs answer again", Duration::from_secs(10), || {
+        let burst = SOME.run(lab);
+        burst.answered == burst.pairs
+    });
+}
