@@ -43,7 +43,7 @@ class Summary:
     def isps(self, seen, prefixes):
         self.head("ISPs", "pairs: distinct (source, destination) of the burst, as the server counted them")
         print(f"   {'':18}{'weight':>7}{'table':>11}{'pairs':>9}{'share':>10}{'packets out':>14}{'packets in':>13}")
-        isps = self.status["isps"]
+        isps = sorted(self.status["isps"], key=lambda isp: list(prefixes).index(isp["name"]))
         weights = sum(isp["weight"] for isp in isps)
         pairs = sum(entry["pairs"] for entry in seen.values())
         self.expect(pairs == 12_288, f"the server saw {pairs} pairs, not 12288")
@@ -60,12 +60,13 @@ class Summary:
             exact = isp["weight"] / weights
             self.expect(abs(table - exact) <= TABLE_TOLERANCE, f"{isp['name']} has {percent(table)} of the table")
 
-    def latency(self):
+    def latency(self, paced):
         self.head("Latency", f"from the gate to the transmit ring; one packet in {self.status['timed_one_in']} is timed")
-        print(f"   {'':18}{'timed':>9}{'p50':>11}{'p99':>11}{'p99.9':>11}{'max':>11}")
-        for one in self.status["latency"]:
-            spans = "".join(f"{span(one[key]):>11}" for key in ("p50_ns", "p99_ns", "p999_ns", "max_ns"))
-            print(f"   {one['direction']:18}{number(one['timed']):>9}{spans}")
+        print(f"   {'':34}{'timed':>9}{'p50':>11}{'p99':>11}{'p99.9':>11}{'max':>11}")
+        for when, status in (("pings and the burst", paced), ("and TCP at full speed", self.status)):
+            for one in status["latency"]:
+                spans = "".join(f"{span(one[key]):>11}" for key in ("p50_ns", "p99_ns", "p999_ns", "max_ns"))
+                print(f"   {when:24}{one['direction']:10}{number(one['timed']):>9}{spans}")
 
     def drops(self):
         self.head("Drops", "" if self.status["drops"] else "none")
@@ -109,15 +110,15 @@ class Summary:
         return not self.wrong
 
 
-def show(paint, status, seen, prefixes, counts):
+def show(paint, status, paced, seen, prefixes, counts):
     """Prints the summary; whether everything is explained.
 
-    `seen`: the server's report about the burst; `prefixes`: each ISP's prefix by its name;
-    `counts`: what the ISPs' filters counted, by namespace.
+    `paced`: the status before TCP filled the queues; `seen`: the server's report about the burst;
+    `prefixes`: each ISP's prefix by its name; `counts`: what the ISPs' filters counted, by namespace.
     """
     summary = Summary(paint, status)
     summary.isps(seen, prefixes)
-    summary.latency()
+    summary.latency(paced)
     summary.drops()
     summary.accounting()
     summary.borders(counts)
