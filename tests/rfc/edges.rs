@@ -1,8 +1,14 @@
-//! What may cross an edge: RFC 4861, RFC 4890, RFC 6092, RFC 7084, BCP 38.
+//! What may cross an edge: RFC 4861, RFC 4890, RFC 6092, RFC 6583, RFC 7084, BCP 38.
 
+use std::collections::HashSet;
+
+use sixways::datapath::egress::assert_source;
+use sixways::datapath::steer::{Addresses, Plan};
+use sixways::limits::HELD_PER_WORKER;
+use sixways::units::MacAddr;
 use sixways::verdict::DropReason;
 
-use crate::rig::site::{LAN0, WAN0, address};
+use crate::rig::site::{CABLE, COPPER, FIBER, LAN0, Site, WAN0, address};
 use crate::{BOTH, HOST, IMAGE, REMOTE, forwarded, inbound, message, outbound, parse, quote, refused, rig, send};
 
 #[test]
@@ -81,4 +87,44 @@ fn rfc7084_wpd_5_what_nobody_has_is_not_sent_back_to_the_isp() {
         let answer = refused(&mut rig(), WAN0, &packet, reason).unwrap();
         assert_eq!((message(&answer), quote(&answer).0), ((1, 0, 0), &packet));
     }
+}
+
+/// Invariant 3's last witness: it can only speak up when another step is wrong, so it is asked alone.
+#[test]
+fn bcp38_the_last_look_lets_no_foreign_source_out() {
+    let site = Site::standard();
+    let plan = |uplink, egress| Plan {
+        uplink,
+        addresses: Addresses::default(),
+        quote: Addresses::default(),
+        egress,
+        next_hop: address("fe80::1"),
+    };
+    for source in [HOST, IMAGE, "2001:db8:2:7c58::5", "2001:db8:3:110:7b47::5", "2001:db8:a::1", "::", "fe80::1"] {
+        let frame = parse(&format!("{source} > {REMOTE} hop 64 udp 1 2 len 9")).frame(MacAddr([2; 6]), MacAddr([2; 6]));
+        for uplink in [FIBER, CABLE, COPPER] {
+            let (prefix, len) = site.external(uplink);
+            let own = (address(source).to_bits() ^ prefix.to_bits()) >> (128 - u32::from(len)) == 0;
+            let verdict = assert_source(&site.snapshot, &frame, &plan(uplink, site.wan(uplink)));
+            let expected = if own { Ok(()) } else { Err(DropReason::EgressAssertion.into()) };
+            assert_eq!(verdict, expected, "{source} by {}", site.snapshot.uplinks[uplink.index()].name);
+        }
+        assert_eq!(assert_source(&site.snapshot, &frame, &plan(FIBER, LAN0)), Ok(()), "a LAN takes any source");
+    }
+}
+
+/// A scan of a LAN costs a bounded number of frames and of questions.
+#[test]
+fn rfc6583_a_scan_of_a_lan_is_bounded() {
+    let mut rig = rig();
+    for host in 0..300 {
+        let packet = parse(&format!("{REMOTE} > 2001:db8:1:7c59::1:{host:x} hop 64 udp 1 2 len 9"));
+        assert_eq!(send(&mut rig, WAN0, &packet), vec![]);
+    }
+    assert_eq!(rig.held(), HELD_PER_WORKER as u64);
+    assert_eq!(rig.dropped(WAN0, DropReason::NeighbourQueueFull), 300 - HELD_PER_WORKER as u64);
+    let asked: HashSet<_> = rig.state.wanted.drain().collect();
+    assert_eq!(asked.len(), 64);
+    // Who is known is served all the same.
+    forwarded(&mut rig, WAN0, &inbound("hop 64 udp 1 2 len 9"));
 }
