@@ -51,6 +51,7 @@ fn may_be_told(packet: &Packet, kind: u8) -> bool {
     let about_an_error =
         packet.icmpv6.is_some_and(|invoking| icmpv6::is_error(invoking) || invoking == icmpv6::REDIRECT);
     let to_a_group = packet.destination.is_multicast() || packet.link.destination.is_group();
-    let names_a_node = is_forwardable(packet.source) || packet.source.is_unicast_link_local();
+    let names_a_node =
+        (is_forwardable(packet.source) || packet.source.is_unicast_link_local()) && !packet.link.source.is_group();
     !about_an_error && names_a_node && (!to_a_group || kind == icmpv6::PACKET_TOO_BIG)
 }

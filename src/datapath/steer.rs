@@ -62,21 +62,8 @@ pub fn steer(snapshot: &Snapshot, packet: &Packet, journey: Journey<'_>) -> Resu
     }
 }
 
+/// By the most preferred usable uplink that has a router and can map the source.
 fn outbound(snapshot: &Snapshot, packet: &Packet) -> Result<Plan, Refusal> {
-    let (chosen, image) = choose(snapshot, packet)?;
-    let uplink = &snapshot.uplinks[chosen.uplink.index()];
-    let next_hop = uplink.next_hop.ok_or(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE))?;
-    Ok(Plan {
-        uplink: chosen.uplink,
-        addresses: Addresses { source: Some(image), destination: None },
-        quote: quote_outbound(snapshot, chosen.uplink, packet)?,
-        egress: uplink.edge,
-        next_hop,
-    })
-}
-
-/// The most preferred usable uplink that can map the source, and the image there.
-fn choose<'a>(snapshot: &'a Snapshot, packet: &Packet) -> Result<(&'a UplinkMapping, Ipv6Addr), Refusal> {
     // An ICMPv6 error follows the flow that it is about, seen from the inside end.
     let (internal, remote) = match packet.quote {
         Some(quote) => (quote.destination, quote.source),
@@ -86,13 +73,26 @@ fn choose<'a>(snapshot: &'a Snapshot, packet: &Packet) -> Result<(&'a UplinkMapp
     let mut candidates = snapshot.usable;
     let mut refusal = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
     while let Some(uplink) = snapshot.buckets.pick(hash, candidates) {
-        match image(snapshot, uplink, packet.source) {
-            Ok(found) => return Ok(found),
+        match outbound_by(snapshot, uplink, packet) {
+            Ok(plan) => return Ok(plan),
             Err(reason) => refusal = reason,
         }
         candidates &= !(1 << uplink.0);
     }
     Err(refusal)
+}
+
+fn outbound_by(snapshot: &Snapshot, id: UplinkId, packet: &Packet) -> Result<Plan, Refusal> {
+    let uplink = &snapshot.uplinks[id.index()];
+    let next_hop = uplink.next_hop.ok_or(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE))?;
+    let (_, source) = image(snapshot, id, packet.source)?;
+    Ok(Plan {
+        uplink: id,
+        addresses: Addresses { source: Some(source), destination: None },
+        quote: quote_outbound(snapshot, id, packet)?,
+        egress: uplink.edge,
+        next_hop,
+    })
 }
 
 /// The image of `source` by `uplink`: never one of the gateway's own addresses, since the answers
