@@ -4,11 +4,12 @@ mod lab;
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use std::process::Command;
 use std::time::Duration;
 
 use lab::capture::{Capture, source_of};
 use lab::gateway::Gateway;
-use lab::process::eventually;
+use lab::process::{eventually, run};
 use lab::steps::Steps;
 use lab::traffic::{Bursts, Server, connect, ping, traceroute};
 use lab::{DMZ_HOST, H10, H20, H20_PREFIX, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX, VPN_HOST};
@@ -82,6 +83,8 @@ fn a_lan_reaches_the_internet_by_two_isps() {
             assert_eq!(ping(&lab, role, target, 3, 10), 3, "{role} with an empty neighbour table");
         }
     });
+    steps.step("scraped ten times a second under load", &mut gateway, |gateway| scrapes(&lab, gateway));
+    steps.step("an idle gateway sleeps and wakes", &mut gateway, |gateway| idle(&lab, gateway));
     steps.finish();
 }
 
@@ -278,4 +281,38 @@ fn beside(lab: &Lab) {
     assert_eq!(ping(lab, "h10", VPN_HOST, 5, 10), 5);
     let sources: Vec<_> = capture.finish().iter().filter_map(|frame| source_of(frame)).map(|pair| pair.0).collect();
     assert_eq!(sources, [H10.parse::<Ipv6Addr>().unwrap(); 5], "the VPN sees the inside address");
+}
+
+fn scrapes(lab: &Lab, gateway: &Gateway<'_>) {
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| Bursts { repeat: 2, ..MANY }.run(lab));
+        let mut scrapes = 0;
+        while !load.is_finished() {
+            let page = gateway.metrics();
+            assert!(page.contains("sixways_drop_packets_total"), "{page}");
+            scrapes += 1;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let burst = load.join().expect("the burst ran");
+        assert_eq!((burst.answered, burst.wrong), (burst.sent, 0), "{burst:?}");
+        assert!(scrapes >= 10, "only {scrapes} scrapes");
+    });
+    let page = lab.dir.join("metrics");
+    std::fs::write(&page, gateway.metrics()).expect("a file");
+    let check = format!("promtool check metrics < {}", page.display());
+    let said = run(Command::new("sh").args(["-c", &check]), Duration::from_secs(20));
+    assert_eq!(said, "", "promtool has something to say");
+}
+
+fn idle(lab: &Lab, gateway: &Gateway<'_>) {
+    let span = Duration::from_secs(3);
+    let before = gateway.processor_time();
+    std::thread::sleep(span);
+    let used = gateway.processor_time() - before;
+    assert!(used < span / 20, "{used:?} of {span:?} on one core");
+    // One echo at a time, far apart: each one has to wake the worker. Other work on this machine
+    // may delay one or the other, but not the fastest of fifty.
+    let output = lab.sh("h10", &format!("ping -6 -n -q -c 50 -i 0.05 {SERVER}"));
+    let fastest = output.split("= ").nth(1).and_then(|times| times.split('/').next()?.parse::<f64>().ok());
+    assert!(fastest.is_some_and(|milliseconds| milliseconds < 1.0), "{output}");
 }

@@ -59,6 +59,16 @@ impl<'lab> Gateway<'lab> {
         self.daemon.output()
     }
 
+    /// Time that all its threads have run so far.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.daemon.pid())).expect("it runs");
+        // After the name, which ends with the last bracket, utime and stime are words 12 and 13.
+        let words = stat.rsplit(')').next().expect("a name in brackets").split_whitespace();
+        let ticks: u64 = words.skip(11).take(2).map(|word| word.parse::<u64>().expect("a number")).sum();
+        // Linux counts them in hundredths of a second on every architecture (USER_HZ).
+        Duration::from_millis(ticks * 10)
+    }
+
     /// A verb that talks to the running gateway.
     #[track_caller]
     pub fn ask(&self, words: &[&str]) -> String {
