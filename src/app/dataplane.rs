@@ -13,7 +13,7 @@ use crate::observe::counters::WorkerCounters;
 use crate::observe::latency::LatencyRecorder;
 use crate::observe::report::GateCounts;
 use crate::observe::view::Observed;
-use crate::snapshot::{GatePort, Generation};
+use crate::snapshot::{GatePort, GateTables, Generation};
 use crate::units::{EdgeId, PortId};
 use crate::worker::{self, Channel, Exit, IdlePolicy, Thread, Worker, World};
 use crate::xdp::device::Device;
@@ -47,6 +47,32 @@ pub(super) struct Dataplane {
     pub(super) capped_by: Option<String>,
 }
 
+/// Guards and gates in force, the gates closed: nothing leaks, and transit is dropped.
+#[derive(Debug)]
+pub(super) struct Barriers {
+    guards: Vec<Guard>,
+    gates: BTreeMap<PortId, Gate>,
+}
+
+impl Barriers {
+    /// Guards first, then gates. On a device that has a gate already, that one goes on as it is
+    /// until [`Dataplane::start`] hands it over.
+    ///
+    /// # Errors
+    /// When a program is refused. What is attached by then stays.
+    pub(super) fn set(around: &Surroundings, tables: &GateTables) -> Result<Self, GatewayError> {
+        let guards = tables.guards.iter().map(|table| Guard::set(&around.pins, table, GuardAttach::Auto));
+        let guards = guards.collect::<Result<_, _>>()?;
+        let options = gate_options(&around.options);
+        let gates = tables
+            .ports
+            .iter()
+            .map(|port| Ok((port.port, Gate::prepare(&around.pins, port, &tables.own, &options)?)))
+            .collect::<Result<_, GatewayError>>()?;
+        Ok(Self { guards, gates })
+    }
+}
+
 /// One port, and duplicates of its sockets' descriptors to read their statistics by.
 #[derive(Debug)]
 pub(super) struct OpenPort {
@@ -58,25 +84,17 @@ pub(super) struct OpenPort {
 }
 
 impl Dataplane {
-    /// Guards first, then gates (closed where there was none), then sockets, then the gates are
-    /// opened, and last the workers run. Until a gate is open, transit is dropped.
+    /// Sockets for `barriers`, then the gates are opened, and last the workers run. Until a gate
+    /// is open, transit is dropped.
     ///
     /// # Errors
-    /// When any of it is refused. What is attached by then stays, closed.
-    pub(super) fn start(around: &Surroundings, generation: &Generation) -> Result<Self, GatewayError> {
+    /// When any of it is refused. The barriers stay, closed.
+    pub(super) fn start(
+        around: &Surroundings,
+        generation: &Generation,
+        Barriers { guards, mut gates }: Barriers,
+    ) -> Result<Self, GatewayError> {
         let tables = &generation.gate;
-        let guards = tables
-            .guards
-            .iter()
-            .map(|table| Guard::set(&around.pins, table, GuardAttach::Auto))
-            .collect::<Result<_, _>>()?;
-        let options = gate_options(&around.options);
-        let mut gates = tables
-            .ports
-            .iter()
-            .map(|port| Ok((port.port, Gate::prepare(&around.pins, port, &tables.own, &options)?)))
-            .collect::<Result<BTreeMap<_, _>, GatewayError>>()?;
-
         around.observed.open_books(&gate_counts(gates.values()));
 
         let mut ports = open_ports(&tables.ports)?;

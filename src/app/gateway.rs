@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::dataplane::{Dataplane, Surroundings};
+use super::dataplane::{Barriers, Dataplane, Surroundings};
 use super::host;
 use super::privileges;
 use super::reporter::Reporter;
@@ -71,7 +71,8 @@ impl Gateway {
             bell: Arc::default(),
             exits: sender,
         };
-        let dataplane = Dataplane::start(&around, &generation)?;
+        let barriers = Barriers::set(&around, &generation.gate)?;
+        let dataplane = Dataplane::start(&around, &generation, barriers)?;
         let mut gateway = Self { control, around, dataplane: Some(dataplane), reporter, exits, retired: Vec::new() };
         gateway.tell_start();
         gateway.report();
@@ -141,9 +142,21 @@ impl Gateway {
         Ok(())
     }
 
-    /// A device was made anew: its gate comes before anything else, and new sockets on all.
+    /// A device was made anew: guard and gate come before anything else, and then new sockets on
+    /// all devices.
     fn restart_dataplane(&mut self, generation: &Generation) {
         tracing::info!("an interface is new: binding the sockets again");
+        match self.try_restart(generation) {
+            Ok(dataplane) => {
+                self.dataplane = Some(dataplane);
+                self.tell_start();
+            }
+            Err(error) => tracing::error!(%error, "cannot forward by it; trying again every second"),
+        }
+    }
+
+    fn try_restart(&mut self, generation: &Generation) -> Result<Dataplane, GatewayError> {
+        let barriers = Barriers::set(&self.around, &generation.gate)?;
         if let Some(former) = self.dataplane.take() {
             self.reporter.report(Some(&former));
             if let Err(error) = former.stop() {
@@ -151,13 +164,7 @@ impl Gateway {
             }
         }
         self.publish(generation);
-        match Dataplane::start(&self.around, generation) {
-            Ok(dataplane) => {
-                self.dataplane = Some(dataplane);
-                self.tell_start();
-            }
-            Err(error) => tracing::error!(%error, "cannot forward; trying again every second"),
-        }
+        Dataplane::start(&self.around, generation, barriers)
     }
 
     fn publish(&mut self, generation: &Generation) {
