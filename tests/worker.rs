@@ -236,18 +236,23 @@ fn an_unknown_neighbour_is_asked_for_and_its_packet_waits() {
 fn a_port_without_carrier_is_left_alone_and_the_other_is_not_slowed() {
     let mut rig = Rig::new(&remotes(120));
     rig.ports[1].behave(Behaviour::NoCarrier);
+    let start = os::now();
     rig.turn();
     assert_eq!(rig.channel.punt(), Some(Punt::LinkDown { port: PortId(1) }));
     assert_eq!(rig.ports[1].flushes(), 1);
     let cable = rig.ports[2].sent();
     rig.turn();
-    assert_eq!(rig.ports[1].flushes(), 1, "not one system call within the time of rest");
+    // A machine that stood still between the two turns proves nothing.
+    if os::now().since(start) < LINK_RETRY {
+        assert_eq!(rig.ports[1].flushes(), 1, "not one system call within the time of rest");
+    }
     assert!(rig.ports[2].sent() > cable);
     assert!(rig.dropped(DropReason::TxLinkDown) > 0);
     std::thread::sleep(Duration::from_nanos(LINK_RETRY.0));
     rig.ports[1].behave(Behaviour::Good);
+    let flushes = rig.ports[1].flushes();
     rig.turn();
-    assert_eq!(rig.ports[1].flushes(), 2, "then it is tried again");
+    assert_eq!(rig.ports[1].flushes(), flushes + 1, "then it is tried again");
 }
 
 #[test]
