@@ -11,6 +11,8 @@ pub mod app;
 pub mod cli;
 pub mod control;
 pub mod datapath;
+pub mod flow;
+pub mod hash;
 pub mod limits;
 pub mod npt;
 pub mod observe;

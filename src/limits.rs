@@ -128,6 +128,21 @@ limits! {
     CONTROL_ANSWER_OCTETS: usize = 4_194_304, "octets";
     /// Time that either end of the control socket waits for the other.
     CONTROL_PATIENCE_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Flows that can be remembered at most, whatever `[flows] capacity` asks for.
+    MAX_FLOWS: u64 = 134_217_728, "flows";
+    /// Longest time that a flow without packets can be remembered.
+    MAX_FLOW_TIMEOUT_NANOS: u64 = 43_200_000_000_000, "nanoseconds";
+    /// Lines of eight fragmented datagrams whose ISP is remembered.
+    FRAGMENT_LINES: usize = 8192, "lines";
+    /// Time that a fragmented datagram's ISP is remembered: what a host waits for the rest of it
+    /// (RFC 8200 §4.5).
+    FRAGMENT_MEMORY_NANOS: u64 = 60_000_000_000, "nanoseconds";
+    /// Policies, the default one included.
+    MAX_POLICIES: usize = 32, "policies";
+    /// Rules for new flows.
+    MAX_RULES: usize = 256, "rules";
+    /// Allow rules of the inbound filter.
+    MAX_ALLOWS: usize = 256, "rules";
     /// Rest after a look at the kernel's tables, in multiples of the time that the look took.
     NETLINK_REST: u32 = 4, "times";
 }
@@ -140,3 +155,7 @@ pub const LINK_RETRY: Nanos = Nanos(LINK_RETRY_NANOS);
 pub const SPIN: Nanos = Nanos(SPIN_NANOS);
 /// [`HEARTBEAT_MAX_AGE_NANOS`] as a span.
 pub const HEARTBEAT_MAX_AGE: Nanos = Nanos(HEARTBEAT_MAX_AGE_NANOS);
+/// [`FRAGMENT_MEMORY_NANOS`] as a span.
+pub const FRAGMENT_MEMORY: Nanos = Nanos(FRAGMENT_MEMORY_NANOS);
+/// [`MAX_FLOW_TIMEOUT_NANOS`] as a span.
+pub const MAX_FLOW_TIMEOUT: Nanos = Nanos(MAX_FLOW_TIMEOUT_NANOS);

@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("verdict", &[]),
+    ("hash", &[]),
     ("limits", &["units"]),
     ("os", &["units", "limits"]),
     ("wire", &["units", "limits"]),
     ("npt", &["units", "verdict", "limits"]),
     ("port", &["units", "limits"]),
-    ("snapshot", &["npt", "units", "limits"]),
-    ("flow", &["units", "limits"]),
-    ("observe", &["port", "snapshot", "flow", "units", "verdict", "limits", "os"]),
+    ("snapshot", &["npt", "flow", "hash", "units", "limits"]),
+    ("flow", &["hash", "units", "limits"]),
+    ("observe", &["port", "snapshot", "flow", "hash", "units", "verdict", "limits", "os"]),
     (
         "datapath",
         &[
@@ -24,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "npt",
             "snapshot",
             "flow",
+            "hash",
             "port",
             "observe::counters",
             "observe::histogram",
@@ -33,21 +35,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "limits",
         ],
     ),
-    ("xdp", &["port", "snapshot", "observe::report", "units", "verdict", "limits", "os"]),
+    ("xdp", &["port", "snapshot", "flow", "hash", "observe::report", "units", "verdict", "limits", "os"]),
     ("worker", &["datapath", "port", "snapshot", "flow", "observe", "units", "verdict", "limits", "os"]),
-    ("control", &["npt", "snapshot", "flow", "observe", "units", "verdict", "limits", "os"]),
+    ("control", &["npt", "snapshot", "flow", "hash", "observe", "units", "verdict", "limits", "os"]),
     (
         "app",
         &[
-            "control", "datapath", "flow", "limits", "npt", "observe", "os", "port", "snapshot", "units", "verdict",
-            "wire", "worker", "xdp",
+            "control", "datapath", "flow", "hash", "limits", "npt", "observe", "os", "port", "snapshot", "units",
+            "verdict", "wire", "worker", "xdp",
         ],
     ),
     (
         "cli",
         &[
-            "app", "control", "datapath", "flow", "limits", "npt", "observe", "os", "port", "snapshot", "units",
-            "verdict", "wire", "worker", "xdp",
+            "app", "control", "datapath", "flow", "hash", "limits", "npt", "observe", "os", "port", "snapshot",
+            "units", "verdict", "wire", "worker", "xdp",
         ],
     ),
 ];

@@ -11,13 +11,15 @@ use sixways::control::compile::compile;
 use sixways::control::config;
 use sixways::control::ids::Ids;
 use sixways::control::kernel::{Address, Hop, KernelState, Link, Preference, Route, RouteKind, TABLE_MAIN};
+use sixways::flow::HeapFlows;
+use sixways::hash::{HashKey, KEY_WORDS};
 use sixways::limits::LINK_RETRY;
 use sixways::observe::counters::WorkerCounters;
 use sixways::observe::latency::LatencyCollector;
 use sixways::os;
 use sixways::port::memory::{HeapMemory, MemoryPort};
 use sixways::port::{Flush, Frame, Port};
-use sixways::snapshot::{HashKey, KEY_WORDS, NeighbourState, NeighbourTable, Snapshot};
+use sixways::snapshot::{NeighbourState, NeighbourTable, Snapshot};
 use sixways::units::{EdgeId, MacAddr, PortId};
 use sixways::verdict::DropReason;
 use sixways::worker::{Channel, Exit, IdlePolicy, Inject, Options, Punt, Worker, World, spawn};
@@ -147,6 +149,8 @@ impl Rig {
         let world = World {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot(1))),
             neighbours: Arc::new(NeighbourTable::new(64)),
+            flows: Arc::new(HeapFlows::new(1024)),
+            fragments: Arc::default(),
         };
         for edge in [1, 2] {
             let router = "fe80::1".parse().unwrap();

@@ -14,6 +14,7 @@ use super::reporter::Reporter;
 use super::{GatewayError, Places};
 use crate::control::Control;
 use crate::control::config::{Config, OnStop};
+use crate::flow::HeapFlows;
 use crate::observe::view::Observed;
 use crate::snapshot::{Generation, Snapshot};
 use crate::worker::{Exit, Punt, World};
@@ -60,6 +61,8 @@ impl Gateway {
         let world = World {
             snapshot: Arc::new(ArcSwap::from_pointee(generation.snapshot.clone())),
             neighbours: control.neighbours(),
+            flows: Arc::new(HeapFlows::new(1_000_000)),
+            fragments: Arc::default(),
         };
         let observed = Arc::new(Observed::new(Arc::clone(&world.snapshot)));
         let reporter = Reporter::start(Arc::clone(&observed), control.config(), &places.socket).await?;

@@ -19,7 +19,8 @@ pub mod state;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::snapshot::{Generation, HashKey, NeighbourTable};
+use crate::hash::HashKey;
+use crate::snapshot::{Generation, NeighbourTable};
 use compile::{CompileError, compile};
 use config::Config;
 use ids::{Ids, Reused, TooMany};

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::control::ids::Ids;
+use crate::hash::{HashKey, KEY_WORDS};
 use crate::limits::STATE_LOCK_RETRY_NANOS;
-use crate::snapshot::{HashKey, KEY_WORDS};
 
 /// Where the state lies unless `--state` says otherwise.
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/sixways";

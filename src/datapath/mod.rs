@@ -16,6 +16,7 @@ pub mod refusal;
 pub mod rewrite;
 pub mod steer;
 
+use crate::flow::{Flows, FragmentTable};
 use crate::observe::counters::WorkerCounters;
 use crate::port::{Frame, FrameMemory};
 use crate::snapshot::{NeighbourTable, Snapshot};
@@ -68,6 +69,10 @@ pub struct Path<'a, M> {
     pub snapshot: &'a Snapshot,
     /// Who has which MAC.
     pub neighbours: &'a NeighbourTable,
+    /// Which mapping a flow has.
+    pub flows: Flows<'a>,
+    /// Which mapping a fragmented datagram has.
+    pub fragments: &'a FragmentTable,
     /// The worker's counters.
     pub counters: &'a WorkerCounters,
     /// Where the frames lie.

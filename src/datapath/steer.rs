@@ -5,7 +5,8 @@ use std::net::Ipv6Addr;
 use super::classify::{Inside, Journey};
 use super::parse::Packet;
 use super::refusal::{Answer, Refusal, unmappable_source};
-use crate::snapshot::{Snapshot, UplinkMapping, pair_hash};
+use crate::hash::FlowKey;
+use crate::snapshot::{Snapshot, UplinkMapping};
 use crate::units::{Direction, EdgeId, UplinkId};
 use crate::verdict::DropReason;
 
@@ -69,10 +70,10 @@ fn outbound(snapshot: &Snapshot, packet: &Packet) -> Result<Plan, Refusal> {
         Some(quote) => (quote.destination, quote.source),
         None => (packet.source, packet.destination),
     };
-    let hash = pair_hash(&snapshot.hash_key, internal, remote);
+    let hash = FlowKey::pair(internal, remote).hash(&snapshot.hash_key);
     let mut candidates = snapshot.usable;
     let mut refusal = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
-    while let Some(uplink) = snapshot.buckets.pick(hash, candidates) {
+    while let Some(uplink) = snapshot.steering.policies[0].buckets.pick(hash, candidates) {
         match outbound_by(snapshot, uplink, packet) {
             Ok(plan) => return Ok(plan),
             Err(reason) => refusal = reason,

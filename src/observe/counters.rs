@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam::atomic::AtomicCell;
 use crossbeam::utils::CachePadded;
 
+use crate::flow::Evicted;
 use crate::limits::{MAX_EDGES, MAX_UPLINKS};
 use crate::port::Ledger;
 use crate::units::{Direction, EdgeId, UplinkId};
@@ -59,11 +60,34 @@ pub struct EdgeCounters {
     pub errors_suppressed: Counter,
 }
 
+/// What one worker counts about flow memory and fragment table.
+#[derive(Debug, Default)]
+pub struct FlowCounters {
+    /// Records made.
+    pub inserted: Counter,
+    /// Records that gave way to others, by [`Evicted::index`].
+    pub evicted: [Counter; Evicted::COUNT],
+    /// Flows that went without a record because established ones had every place.
+    pub refused: Counter,
+    /// Flows that got another ISP because their own could carry them no longer.
+    pub moved: Counter,
+    /// Flows opened from outside that came in by another ISP than before, and stayed with it.
+    pub repinned: Counter,
+    /// Fragmented datagrams whose mapping was noted.
+    pub fragments_inserted: Counter,
+    /// Fragments whose mapping was found.
+    pub fragments_found: Counter,
+    /// Fragmented datagrams that gave way to others before their time was over.
+    pub fragments_evicted: Counter,
+}
+
 /// What one worker counts.
 #[derive(Debug)]
 pub struct WorkerCounters {
     edges: Box<[CachePadded<EdgeCounters>]>,
     translated: Box<[[Counter; 2]]>,
+    /// Flow memory.
+    pub flows: FlowCounters,
     /// Turns of the loop.
     pub iterations: Counter,
     /// Turns of the loop that found frames.
@@ -96,6 +120,7 @@ impl Default for WorkerCounters {
         Self {
             edges: (0..MAX_EDGES).map(|_| CachePadded::default()).collect(),
             translated: (0..MAX_UPLINKS).map(|_| Default::default()).collect(),
+            flows: FlowCounters::default(),
             iterations: Counter::default(),
             busy_iterations: Counter::default(),
             heartbeat: Counter::default(),

@@ -53,7 +53,7 @@ impl Topology {
         let edges = snapshot.edges.iter().enumerate().filter(|(_, edge)| !edge.name.is_empty()).map(|(id, edge)| {
             NamedEdge { id: EdgeId(id as u8), name: edge.name.to_string(), port: edge.port, role: edge.role }
         });
-        let first_choices = snapshot.buckets.first_choices();
+        let first_choices = snapshot.steering.policies[0].buckets.first_choices();
         let isps =
             snapshot.uplinks.iter().enumerate().filter(|(_, isp)| !isp.name.is_empty()).map(|(id, isp)| NamedIsp {
                 id: UplinkId(id as u8),

@@ -5,8 +5,8 @@
 //! off the weights by up to half a point; the repair moves the buckets that are nearest to a
 //! change of mind until every uplink has its exact quota.
 
+use crate::hash::mix;
 use crate::limits::{BUCKET_CHOICES, BUCKETS, MAX_UPLINKS};
-use crate::snapshot::hash::mix;
 use crate::units::UplinkId;
 
 /// Marks an empty choice.
@@ -35,8 +35,18 @@ pub enum BucketError {
     NoWeight,
 }
 
-/// One uplink's claim: id, name and weight.
-pub type Claim<'a> = (UplinkId, &'a str, u32);
+/// One uplink's claim to its share.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// Which uplink.
+    pub uplink: UplinkId,
+    /// Its name: what the scores depend on.
+    pub name: &'a str,
+    /// Its share among the uplinks of its tier.
+    pub weight: u32,
+    /// Every bucket prefers every uplink of a lower tier to those of a higher one.
+    pub tier: u8,
+}
 
 impl Buckets {
     /// The table for `uplinks`. An uplink of weight zero is only ever a last resort.
@@ -47,17 +57,15 @@ impl Buckets {
         if uplinks.len() > MAX_UPLINKS {
             return Err(BucketError::TooMany(uplinks.len()));
         }
-        if uplinks.iter().all(|(_, _, weight)| *weight == 0) {
+        let Some(first_tier) = uplinks.iter().filter(|claim| claim.weight > 0).map(|claim| claim.tier).min() else {
             return Err(BucketError::NoWeight);
-        }
-        let seeds: Vec<u64> = uplinks.iter().map(|(_, name, _)| name_seed(name)).collect();
+        };
+        let seeds: Vec<u64> = uplinks.iter().map(|claim| name_seed(claim.name)).collect();
         let scores: Vec<Vec<f64>> = (0..BUCKETS as u64)
-            .map(|bucket| {
-                uplinks.iter().zip(&seeds).map(|((_, _, weight), seed)| score(*seed, bucket, *weight)).collect()
-            })
+            .map(|bucket| uplinks.iter().zip(&seeds).map(|(claim, seed)| score(*seed, bucket, claim.weight)).collect())
             .collect();
-        let mut first: Vec<usize> = scores.iter().map(|row| best(row)).collect();
-        repair(&mut first, &scores, &quotas(uplinks));
+        let mut first: Vec<usize> = scores.iter().map(|row| order(uplinks, row)[0]).collect();
+        repair(&mut first, &scores, &quotas(uplinks, first_tier));
         let table = scores.iter().zip(&first).map(|(row, first)| pack(uplinks, row, *first)).collect();
         Ok(Self { table })
     }
@@ -101,21 +109,28 @@ fn name_seed(name: &str) -> u64 {
 /// share, whatever the other scores are.
 fn score(seed: u64, bucket: u64, weight: u32) -> f64 {
     let uniform = ((mix(seed ^ mix(bucket.wrapping_add(1))) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    // Weight zero: ranked among themselves below all others.
-    if weight == 0 { uniform - 2.0 } else { -f64::from(weight) / uniform.ln() }
+    // Those of weight zero are ranked among themselves.
+    if weight == 0 { uniform } else { -f64::from(weight) / uniform.ln() }
 }
 
-fn best(row: &[f64]) -> usize {
-    (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or(0)
+/// All uplinks, the most preferred first: by tier, those of weight zero behind every tier, and
+/// within a tier by score.
+fn order(uplinks: &[Claim<'_>], row: &[f64]) -> Vec<usize> {
+    let tier = |i: usize| if uplinks[i].weight == 0 { u16::MAX } else { u16::from(uplinks[i].tier) };
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|a, b| tier(*a).cmp(&tier(*b)).then(row[*b].total_cmp(&row[*a])));
+    order
 }
 
-/// Buckets per uplink by largest remainder: exact to one bucket, and they sum to [`BUCKETS`].
-fn quotas(uplinks: &[Claim<'_>]) -> Vec<usize> {
-    let total: u64 = uplinks.iter().map(|(_, _, weight)| u64::from(*weight)).sum();
-    let exact = |weight: u32| u64::from(weight) * BUCKETS as u64;
-    let mut quotas: Vec<usize> = uplinks.iter().map(|(_, _, weight)| (exact(*weight) / total) as usize).collect();
-    let mut order: Vec<usize> = (0..uplinks.len()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(exact(uplinks[i].2) % total), uplinks[i].1));
+/// Buckets per uplink of the first tier by largest remainder: exact to one bucket, and they sum to
+/// [`BUCKETS`].
+fn quotas(uplinks: &[Claim<'_>], first_tier: u8) -> Vec<usize> {
+    let weight = |claim: &Claim<'_>| if claim.tier == first_tier { u64::from(claim.weight) } else { 0 };
+    let total: u64 = uplinks.iter().map(weight).sum();
+    let exact = |claim: &Claim<'_>| weight(claim) * BUCKETS as u64;
+    let mut quotas: Vec<usize> = uplinks.iter().map(|claim| (exact(claim) / total) as usize).collect();
+    let mut order: Vec<usize> = (0..uplinks.len()).filter(|&i| weight(&uplinks[i]) > 0).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(exact(&uplinks[i]) % total), uplinks[i].name));
     let missing = BUCKETS - quotas.iter().sum::<usize>();
     for &i in order.iter().take(missing) {
         quotas[i] += 1;
@@ -150,13 +165,13 @@ fn repair(first: &mut [usize], scores: &[Vec<f64>], quotas: &[usize]) {
 }
 
 fn pack(uplinks: &[Claim<'_>], row: &[f64], first: usize) -> u32 {
-    let mut order: Vec<usize> = (0..row.len()).filter(|&i| i != first).collect();
-    order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+    let mut order = order(uplinks, row);
+    order.retain(|&i| i != first);
     order.insert(0, first);
     let mut packed = u32::MAX;
     for (place, &i) in order.iter().take(BUCKET_CHOICES).enumerate() {
         packed &= !(0xf << (4 * place));
-        packed |= u32::from(uplinks[i].0.0) << (4 * place);
+        packed |= u32::from(uplinks[i].uplink.0) << (4 * place);
     }
     packed
 }
@@ -166,13 +181,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn claims(weights: &[u32]) -> Vec<(UplinkId, String, u32)> {
-        weights.iter().enumerate().map(|(i, weight)| (UplinkId(i as u8), format!("isp{i}"), *weight)).collect()
+    const NAMES: [&str; 15] = [
+        "isp0", "isp1", "isp2", "isp3", "isp4", "isp5", "isp6", "isp7", "isp8", "isp9", "isp10", "isp11", "isp12",
+        "isp13", "isp14",
+    ];
+
+    fn claim(uplink: u8, weight: u32, tier: u8) -> Claim<'static> {
+        Claim { uplink: UplinkId(uplink), name: NAMES[usize::from(uplink)], weight, tier }
     }
 
-    fn build(claims: &[(UplinkId, String, u32)]) -> Buckets {
-        let borrowed: Vec<_> = claims.iter().map(|(id, name, weight)| (*id, name.as_str(), *weight)).collect();
-        Buckets::build(&borrowed).unwrap()
+    fn claims(weights: &[u32]) -> Vec<Claim<'static>> {
+        weights.iter().enumerate().map(|(i, weight)| claim(i as u8, *weight, 1)).collect()
+    }
+
+    fn build(claims: &[Claim<'_>]) -> Buckets {
+        Buckets::build(claims).unwrap()
     }
 
     proptest! {
@@ -224,6 +247,23 @@ mod tests {
     #[test]
     fn impossible_tables_are_refused() {
         assert_eq!(Buckets::build(&[]).unwrap_err(), BucketError::NoWeight);
-        assert_eq!(Buckets::build(&[(UplinkId(0), "a", 0)]).unwrap_err(), BucketError::NoWeight);
+        assert_eq!(Buckets::build(&[claim(0, 0, 1)]).unwrap_err(), BucketError::NoWeight);
+    }
+
+    #[test]
+    fn a_tier_serves_only_when_those_before_it_cannot() {
+        let buckets = build(&[claim(0, 1, 2), claim(1, 3, 1), claim(2, 1, 1), claim(3, 0, 1), claim(4, 1, 2)]);
+        assert_eq!(buckets.first_choices()[..5], [0, BUCKETS as u32 * 3 / 4, BUCKETS as u32 / 4, 0, 0]);
+        let mut second = [0_u32; 5];
+        for hash in 0..BUCKETS as u64 {
+            assert_eq!(
+                buckets.pick(hash, 0b10011 & !0b10),
+                buckets.pick(hash, 0b11001),
+                "weight 0 is behind every tier"
+            );
+            assert_eq!(buckets.pick(hash, 0b11011), Some(UplinkId(1)));
+            second[buckets.pick(hash, 0b11001).unwrap().index()] += 1;
+        }
+        assert!(second[0].abs_diff(second[4]) < 1000 && second[3] == 0, "{second:?}");
     }
 }

@@ -4,22 +4,28 @@
 //! that all packets of a batch see one world. Plain data; knows nothing of workers or files.
 
 mod buckets;
+mod filter;
 mod gate;
-mod hash;
 mod intervals;
 mod mappings;
 mod neighbours;
 mod routes;
+mod rules;
+mod steering;
 
 use std::net::Ipv6Addr;
 
 pub use buckets::{BucketError, Buckets, Claim};
+pub use filter::{Filter, Inbound, Scope};
 pub use gate::{GateAction, GateEdge, GatePort, GateRole, GateRoute, GateTables, GuardAction, GuardTable};
-pub use hash::{HashKey, KEY_WORDS, flow_hash, pair_hash};
 pub use mappings::{MappingTable, UplinkMapping};
 pub use neighbours::{NeighbourState, NeighbourTable, NeighbourTableFull};
 pub use routes::{LanRoute, LanRoutes};
+pub use rules::{Match, Traffic};
+pub use steering::{Action, HashFields, Policy, PolicyId, Rule, Steering};
 
+use crate::flow::Timeouts;
+use crate::hash::HashKey;
 use crate::npt::Prefix;
 use crate::units::{EdgeId, MacAddr, PortId, UplinkId};
 
@@ -49,8 +55,12 @@ pub struct Snapshot {
     pub mappings: MappingTable,
     /// Where internal destinations are.
     pub routes: LanRoutes,
-    /// Which uplink a hash prefers.
-    pub buckets: Buckets,
+    /// Which uplink a new flow prefers.
+    pub steering: Steering,
+    /// What may come in unasked.
+    pub filter: Filter,
+    /// How long flows are remembered.
+    pub timeouts: Timeouts,
     /// Bit `n` is set while uplink `n` may carry new packets.
     pub usable: u16,
     /// Key of the steering hash, made once and kept.

@@ -122,7 +122,7 @@ impl NeighbourTable {
 
     fn probe(&self, edge: EdgeId, address: Ipv6Addr) -> impl Iterator<Item = &Slot> {
         let bits = address.to_bits();
-        let start = super::hash::mix((bits >> 64) as u64 ^ (bits as u64).rotate_left(17) ^ u64::from(edge.0));
+        let start = crate::hash::mix((bits >> 64) as u64 ^ (bits as u64).rotate_left(17) ^ u64::from(edge.0));
         let mask = self.slots.len() - 1;
         (0..PROBES).map(move |step| &self.slots[(start as usize).wrapping_add(step) & mask])
     }

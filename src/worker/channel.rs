@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use crossbeam::queue::ArrayQueue;
 use tokio::sync::Notify;
 
+use crate::flow::{FlowStore, FragmentTable};
 use crate::limits::WORKER_QUEUE;
 use crate::observe::counters::WorkerCounters;
 use crate::os::Doorbell;
@@ -141,11 +142,15 @@ impl Channel {
     }
 }
 
-/// What all workers read and control writes.
+/// What all workers share, and control writes.
 #[derive(Clone, Debug)]
 pub struct World {
     /// The latest snapshot.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Who has which MAC.
     pub neighbours: Arc<NeighbourTable>,
+    /// Which mapping a flow has. Workers write it, too.
+    pub flows: Arc<dyn FlowStore>,
+    /// Which mapping a fragmented datagram has. Workers write it, too.
+    pub fragments: Arc<FragmentTable>,
 }

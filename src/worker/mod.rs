@@ -165,6 +165,8 @@ impl<P: Port> Worker<P> {
         let path = Path {
             snapshot: self.snapshot.load(),
             neighbours: &self.world.neighbours,
+            flows: self.world.flows.flows(),
+            fragments: &self.world.fragments,
             counters: &self.channel.counters,
             memory: &mut self.memory,
             state: &mut self.state,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use sixways::flow::Timeouts;
+use sixways::hash::HashKey;
 use sixways::observe::counters::WorkerCounters;
 use sixways::observe::latency::LatencyRecorder;
 use sixways::observe::report::{GateCounts, GuardCounts, PortReport, Report, SocketCounts};
 use sixways::observe::view::{Facts, Observed};
 use sixways::port::Ledger;
-use sixways::snapshot::{Buckets, Edge, HashKey, LanRoutes, MappingTable, Role, Snapshot, Uplink};
+use sixways::snapshot::{Buckets, Claim, Edge, Filter, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink};
 use sixways::units::{EdgeId, MacAddr, Nanos, PortId, UplinkId};
 
 pub struct Gateway {
@@ -91,8 +93,11 @@ fn weight(isp: usize) -> u32 {
 
 fn snapshot(isps: usize) -> Snapshot {
     let names: Vec<String> = (0..isps).map(isp_name).collect();
-    let claims: Vec<_> =
-        names.iter().enumerate().map(|(isp, name)| (UplinkId(isp as u8), name.as_str(), weight(isp))).collect();
+    let claims: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(isp, name)| Claim { uplink: UplinkId(isp as u8), name, weight: weight(isp), tier: 1 })
+        .collect();
     let edge = |id: usize| Edge {
         name: interface(id).into(),
         port: PortId(id as u8),
@@ -114,7 +119,9 @@ fn snapshot(isps: usize) -> Snapshot {
         uplinks: (0..isps).map(uplink).collect(),
         mappings: MappingTable::new(&[], isps),
         routes: LanRoutes::new(&[]),
-        buckets: Buckets::build(&claims).unwrap(),
+        steering: Steering::by_default(Buckets::build(&claims).unwrap(), (1 << isps) - 1),
+        filter: Filter::default(),
+        timeouts: Timeouts::rfc6092(),
         usable: (1 << isps) - 1,
         hash_key: HashKey([1; 11]),
         own_addresses: Box::default(),

@@ -45,8 +45,10 @@ struct IspReport {
 
 impl Report {
     pub fn new(file: String, config: &Config) -> anyhow::Result<Self> {
-        let claims: Vec<Claim<'_>> =
-            (0..).zip(&config.isps).map(|(id, isp)| (UplinkId(id), isp.name.as_str(), isp.weight)).collect();
+        let claims: Vec<Claim<'_>> = (0..)
+            .zip(&config.isps)
+            .map(|(id, isp)| Claim { uplink: UplinkId(id), name: &isp.name, weight: isp.weight, tier: 1 })
+            .collect();
         let counts = Buckets::build(&claims)?.first_choices();
         let weights: f64 = config.isps.iter().map(|isp| f64::from(isp.weight)).sum();
         let isps = config.isps.iter().zip(counts).map(|(isp, buckets)| {

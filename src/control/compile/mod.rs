@@ -15,16 +15,17 @@ pub mod next_hops;
 mod own;
 mod routes;
 mod site;
+mod steering;
 #[cfg(test)]
 pub(in crate::control) mod tests;
 
 use crate::control::config::Config;
 use crate::control::ids::Ids;
 use crate::control::kernel::KernelState;
+use crate::flow::Timeouts;
+use crate::hash::HashKey;
 use crate::limits::MIN_MTU;
-use crate::snapshot::{
-    BucketError, Buckets, Claim, Edge, Generation, HashKey, MappingTable, Role, Snapshot, Uplink, UplinkMapping,
-};
+use crate::snapshot::{BucketError, Edge, Filter, Generation, MappingTable, Role, Snapshot, Uplink, UplinkMapping};
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
 
@@ -67,8 +68,6 @@ pub fn compile(
             isp.mappings.iter().map(|(id, mapping)| UplinkMapping { id: *id, uplink: isp.uplink, mapping: *mapping })
         })
         .collect();
-    let claims: Vec<Claim<'_>> =
-        site.isps.iter().map(|isp| (isp.uplink, isp.config.name.as_str(), isp.config.weight)).collect();
     let snapshot = Snapshot {
         generation,
         internal: config.site.internal.clone().into(),
@@ -76,7 +75,9 @@ pub fn compile(
         edges: edges(&site),
         mappings: MappingTable::new(&mappings, uplinks.len()),
         routes: routes::lan_routes(&site),
-        buckets: Buckets::build(&claims)?,
+        steering: steering::steering(&site)?,
+        filter: Filter::default(),
+        timeouts: Timeouts::rfc6092(),
         usable: next_hops::usable(&site, &uplinks),
         uplinks,
         hash_key,

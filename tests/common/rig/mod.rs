@@ -14,6 +14,7 @@ pub mod text;
 pub mod write;
 
 use sixways::datapath::{self, Path, State, held};
+use sixways::flow::{FlowStore, FragmentTable, HeapFlows};
 use sixways::observe::counters::WorkerCounters;
 use sixways::port::memory::HeapMemory;
 use sixways::port::{Frame, FrameMemory};
@@ -28,6 +29,8 @@ pub struct Rig {
     pub counters: WorkerCounters,
     pub memory: HeapMemory,
     pub state: State,
+    pub flows: HeapFlows,
+    pub fragments: FragmentTable,
     pub now: Nanos,
     batch: Vec<Frame>,
 }
@@ -40,6 +43,8 @@ pub struct Sent {
     pub bytes: Vec<u8>,
 }
 
+/// Flows that are remembered unless a test wants fewer.
+const FLOWS: u64 = 4096;
 /// Octets of a buffer; more than any frame of these tests.
 const FRAME: usize = 4096;
 
@@ -54,6 +59,8 @@ impl Rig {
             counters: WorkerCounters::default(),
             memory: HeapMemory::new(frames, FRAME),
             state: State::new(),
+            flows: HeapFlows::new(FLOWS),
+            fragments: FragmentTable::new(),
             now: Nanos::from_millis(1_000_000),
             batch: Vec::with_capacity(256),
         }
@@ -96,6 +103,8 @@ impl Rig {
         Path {
             snapshot: &self.site.snapshot,
             neighbours: &self.site.neighbours,
+            flows: self.flows.flows(),
+            fragments: &self.fragments,
             counters: &self.counters,
             memory: &mut self.memory,
             state: &mut self.state,

@@ -11,11 +11,13 @@
 use std::net::Ipv6Addr;
 use std::sync::OnceLock;
 
+use sixways::flow::Timeouts;
+use sixways::hash::{HashKey, KEY_WORDS};
 use sixways::limits::NEIGHBOUR_SLOTS;
 use sixways::npt::{Mapping, Prefix};
 use sixways::snapshot::{
-    Buckets, Edge, HashKey, KEY_WORDS, LanRoute, LanRoutes, MappingTable, NeighbourState, NeighbourTable, Role,
-    Snapshot, Uplink, UplinkMapping,
+    Buckets, Claim, Edge, Filter, Inbound, LanRoute, LanRoutes, MappingTable, NeighbourState, NeighbourTable, Role,
+    Snapshot, Steering, Uplink, UplinkMapping,
 };
 use sixways::units::{EdgeId, MacAddr, MappingId, PortId, UplinkId};
 
@@ -112,7 +114,9 @@ impl Site {
                 .collect(),
             mappings: MappingTable::new(&mappings, 3),
             routes: LanRoutes::new(&routes),
-            buckets: buckets(),
+            steering: Steering::by_default(buckets(), 0b111),
+            filter: Filter { inbound: Inbound::Open, ..Filter::default() },
+            timeouts: Timeouts::rfc6092(),
             usable: 0b011,
             hash_key: HashKey(std::array::from_fn::<_, KEY_WORDS, _>(|n| {
                 (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -230,6 +234,7 @@ fn pair(prefix: Prefix) -> slow::Pair {
 /// The bucket table takes long to build, and is the same in every test.
 fn buckets() -> Buckets {
     static TABLE: OnceLock<Buckets> = OnceLock::new();
-    let claims = [(FIBER, UPLINKS[0], 3), (CABLE, UPLINKS[1], 1), (COPPER, UPLINKS[2], 1)];
+    let claim = |uplink: UplinkId, weight| Claim { uplink, name: UPLINKS[uplink.index()], weight, tier: 1 };
+    let claims = [claim(FIBER, 3), claim(CABLE, 1), claim(COPPER, 1)];
     TABLE.get_or_init(|| Buckets::build(&claims).unwrap()).clone()
 }

@@ -5,7 +5,8 @@ use crate::control::compile::{CompileError, compile};
 use crate::control::config::NextHop;
 use crate::control::ids::Ids;
 use crate::control::kernel::is_routable;
-use crate::snapshot::{Edge, HashKey, Role};
+use crate::hash::HashKey;
+use crate::snapshot::{Edge, Role};
 use crate::units::{EdgeId, MacAddr, PortId};
 
 fn edge(world: &World, interface: &str) -> Edge {

@@ -13,8 +13,9 @@ use crate::control::ids::Ids;
 use crate::control::kernel::{
     Address, Hop, KernelState, Link, Neighbour, Preference, Reachability, Route, RouteKind, TABLE_LOCAL, TABLE_MAIN,
 };
+use crate::hash::HashKey;
 use crate::npt::{Mapping, Prefix};
-use crate::snapshot::{GateAction, GateRole, Generation, GuardAction, HashKey};
+use crate::snapshot::{GateAction, GateRole, Generation, GuardAction};
 use crate::units::MacAddr;
 
 pub fn ip(text: &str) -> Ipv6Addr {
