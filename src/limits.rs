@@ -137,6 +137,13 @@ limits! {
     /// Time that a fragmented datagram's ISP is remembered: what a host waits for the rest of it
     /// (RFC 8200 §4.5).
     FRAGMENT_MEMORY_NANOS: u64 = 60_000_000_000, "nanoseconds";
+    /// Refused connections from outside that wait for their answer, in each worker.
+    UNSOLICITED: usize = 256, "connections";
+    /// Longest frame of a refused connection that is answered.
+    UNSOLICITED_OCTETS: usize = 256, "octets";
+    /// Time that an answer waits for the connection to be opened from inside as well: RFC 6092
+    /// REC-34 asks for at least six seconds.
+    UNSOLICITED_WAIT_NANOS: u64 = 6_000_000_000, "nanoseconds";
     /// Policies, the default one included.
     MAX_POLICIES: usize = 32, "policies";
     /// Rules for new flows.
@@ -157,5 +164,7 @@ pub const SPIN: Nanos = Nanos(SPIN_NANOS);
 pub const HEARTBEAT_MAX_AGE: Nanos = Nanos(HEARTBEAT_MAX_AGE_NANOS);
 /// [`FRAGMENT_MEMORY_NANOS`] as a span.
 pub const FRAGMENT_MEMORY: Nanos = Nanos(FRAGMENT_MEMORY_NANOS);
+/// [`UNSOLICITED_WAIT_NANOS`] as a span.
+pub const UNSOLICITED_WAIT: Nanos = Nanos(UNSOLICITED_WAIT_NANOS);
 /// [`MAX_FLOW_TIMEOUT_NANOS`] as a span.
 pub const MAX_FLOW_TIMEOUT: Nanos = Nanos(MAX_FLOW_TIMEOUT_NANOS);

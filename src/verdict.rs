@@ -84,6 +84,8 @@ reasons! {
     BadDestination = "bad-destination" @ Path,
     /// An ICMPv6 type that never leaves its link (RFC 4890 §4.3.3).
     LinkScopeIcmpv6 = "link-scope-icmpv6" @ Path,
+    /// An ICMPv6 type without business on the Internet: experimental, reserved, Node Information (RFC 4890 §4.3.5).
+    UnjustifiedIcmpv6 = "unjustified-icmpv6" @ Path,
     /// Outbound, but the source lies outside every internal prefix (BCP 38).
     SourceNotInternal = "source-not-internal" @ Path,
     /// Inbound, but the source is one of the site's own prefixes.
@@ -104,7 +106,11 @@ reasons! {
     ImageIsGateway = "image-is-gateway" @ Path,
     /// No uplink is both usable and able to map this source.
     NoUplink = "no-uplink" @ Path,
-    /// Arrived by another ISP than the one whose prefix it is for.
+    /// Outbound, and a rule of the configuration says drop.
+    RuleDrop = "rule-drop" @ Path,
+    /// Inbound, but of no flow that was opened from inside, and nothing allows it (RFC 6092).
+    InboundFilter = "inbound-filter" @ Path,
+    /// Arrived by another ISP than the one whose prefix it is for, or than its flow's.
     WrongUplink = "wrong-uplink" @ Path,
     /// No LAN route leads to the internal destination.
     NoLanRoute = "no-lan-route" @ Path,
@@ -120,6 +126,8 @@ reasons! {
     QuoteTruncated = "quote-truncated" @ Path,
     /// An ICMPv6 error whose quoted packet was never translated by this mapping.
     QuoteForeign = "quote-foreign" @ Path,
+    /// Inbound ICMPv6 error about a packet of no flow that is known here (RFC 6092 REC-10, 18, 36).
+    QuoteNoFlow = "quote-no-flow" @ Path,
     /// An ICMPv6 error whose own checksum is wrong.
     QuoteChecksum = "quote-checksum" @ Path,
     /// The transmit ring stayed full.

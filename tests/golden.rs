@@ -13,6 +13,8 @@ use rig::packet::Packet;
 use rig::site::{Site, address};
 use rig::text::Words;
 use rig::{Rig, Sent, read};
+use sixways::flow::HeapFlows;
+use sixways::snapshot::{HashFields, Inbound, Scope};
 use sixways::units::{EdgeId, MacAddr, Nanos};
 use sixways::verdict::{DropReason, Place};
 
@@ -130,6 +132,27 @@ impl Case {
                 let uplink = site.uplink(words.word());
                 site.snapshot.uplinks[uplink.index()].next_hop = None;
             }
+            "filter" => {
+                let filter = &mut site.snapshot.filter;
+                (filter.inbound, filter.scope) = match words.word() {
+                    "established" => (Inbound::Established, Scope::Flow),
+                    "endpoint" => (Inbound::Established, Scope::Endpoint),
+                    "open" => (Inbound::Open, Scope::Flow),
+                    other => panic!("no filter `{other}`"),
+                };
+            }
+            "allow" => site.allow(words),
+            "rule" => site.add_rule(words),
+            "hash" => {
+                site.snapshot.steering.policies[0].hash = match words.word() {
+                    "source+destination" => HashFields::SourceAndDestination,
+                    "source" => HashFields::Source,
+                    "source-64" => HashFields::Source64,
+                    "five-tuple" => HashFields::FiveTuple,
+                    other => panic!("no hash `{other}`"),
+                };
+            }
+            "capacity" => self.rig.flows = HeapFlows::new(u64::from(words.number())),
             "no-error-source" => {
                 let edge = site.edge(words.word());
                 site.snapshot.edges[edge.index()].error_source = None;

@@ -53,6 +53,9 @@ fn check_scope(packet: &Packet) -> Result<(), Refusal> {
     if packet.icmpv6.is_some_and(icmpv6::is_link_scope) {
         return Err(DropReason::LinkScopeIcmpv6.into());
     }
+    if packet.icmpv6.is_some_and(icmpv6::is_unjustified) {
+        return Err(DropReason::UnjustifiedIcmpv6.into());
+    }
     if !is_forwardable(packet.destination) {
         return Err(DropReason::BadDestination.into());
     }

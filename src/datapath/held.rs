@@ -86,7 +86,7 @@ pub fn release_held<M: FrameMemory>(path: &mut Path<'_, M>) {
             let verdict = forward(path, &mut frame);
             settle(path, frame, verdict);
         } else {
-            originate::answer(path, &mut frame, Answer::ADDRESS_UNREACHABLE);
+            originate::answer(path, &frame, Answer::ADDRESS_UNREACHABLE);
             discard(path, frame, DropReason::NeighbourUnreachable);
         }
     }

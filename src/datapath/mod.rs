@@ -7,14 +7,18 @@
 
 pub mod classify;
 pub mod egress;
+pub mod filter;
 pub mod held;
 pub mod limiter;
 pub mod neighbour;
 pub mod originate;
 pub mod parse;
+pub mod recall;
 pub mod refusal;
+pub mod remember;
 pub mod rewrite;
 pub mod steer;
+pub mod unsolicited;
 
 use crate::flow::{Flows, FragmentTable};
 use crate::observe::counters::WorkerCounters;
@@ -25,8 +29,10 @@ use crate::verdict::DropReason;
 use egress::Staging;
 use held::{HeldFrames, Wanted};
 use limiter::ErrorLimiter;
+use recall::FlowMemory;
 use refusal::Refusal;
 use steer::Plan;
+use unsolicited::Unsolicited;
 
 /// What one worker keeps between batches.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub struct State {
     pub wanted: Wanted,
     /// How many ICMPv6 errors may be made.
     pub limiter: ErrorLimiter,
+    /// Refused connections that are answered later.
+    pub unsolicited: Unsolicited,
     /// Arrival stamps of the frames that this batch sends.
     pub stamps: Vec<(Direction, Nanos)>,
 }
@@ -51,6 +59,7 @@ impl State {
             held: HeldFrames::new(),
             wanted: Wanted::new(),
             limiter: ErrorLimiter::new(),
+            unsolicited: Unsolicited::new(),
             stamps: Vec::with_capacity(egress::STAGED_PER_PORT),
         }
     }
@@ -83,6 +92,18 @@ pub struct Path<'a, M> {
     pub now: Nanos,
 }
 
+impl<'a, M> Path<'a, M> {
+    fn flow_memory(&self) -> FlowMemory<'a> {
+        FlowMemory {
+            snapshot: self.snapshot,
+            flows: self.flows,
+            fragments: self.fragments,
+            counters: &self.counters.flows,
+            now: self.now,
+        }
+    }
+}
+
 /// Takes every frame of `batch`, which came in by `port`, to its verdict: staged for an egress
 /// port, held for a neighbour, or dropped with a reason and perhaps an ICMPv6 error.
 pub fn process_batch<M: FrameMemory>(path: &mut Path<'_, M>, port: PortId, batch: &mut Vec<Frame>) {
@@ -105,7 +126,11 @@ fn forward<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame) -> Result<
     let snapshot = path.snapshot;
     let packet = parse::parse(path.memory.bytes(frame))?;
     let journey = classify::classify(snapshot, frame.origin, &packet)?;
-    let plan = steer::steer(snapshot, &packet, journey)?;
+    let flows = path.flow_memory();
+    let recalled = recall::recall(&flows, &packet, &journey)?;
+    filter::filter(&flows, &packet, &journey, recalled.as_ref())?;
+    let plan = steer::steer(&flows, &packet, &journey, recalled.as_ref())?;
+    let plan = remember::remember(&flows, &packet, &journey, recalled.as_ref(), plan);
     rewrite::check_hop_limit(&packet)?;
     rewrite::check_mtu(snapshot, &packet, &plan)?;
     let next_hop = neighbour::resolve(path.neighbours, &mut path.state.wanted, &plan)?;
@@ -116,7 +141,7 @@ fn forward<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame) -> Result<
 }
 
 /// Carries out what [`forward`] decided.
-fn settle<M: FrameMemory>(path: &mut Path<'_, M>, mut frame: Frame, verdict: Result<Plan, Refusal>) {
+fn settle<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, verdict: Result<Plan, Refusal>) {
     match verdict {
         Ok(plan) => {
             for direction in plan.directions() {
@@ -128,7 +153,7 @@ fn settle<M: FrameMemory>(path: &mut Path<'_, M>, mut frame: Frame, verdict: Res
             path.state.staging.push(path.snapshot, plan.egress, frame);
         }
         Err(Refusal::Drop(reason, answer)) => {
-            originate::answer(path, &mut frame, answer);
+            originate::answer(path, &frame, answer);
             discard(path, frame, reason);
         }
         Err(Refusal::Hold(edge, address)) => held::hold(path, frame, edge, address),

@@ -1,48 +1,68 @@
 //! ICMPv6 errors that the gateway makes (RFC 4443).
 
-use super::Path;
 use super::parse::{self, Packet};
 use super::refusal::Answer;
+use super::{Path, unsolicited};
 use crate::limits::MAX_ERROR_OCTETS;
 use crate::port::{Frame, FrameMemory};
+use crate::units::EdgeId;
 use crate::wire::ethernet::{self, Ethernet};
 use crate::wire::icmpv6::{self, ErrorMessage};
 use crate::wire::ipv6::is_forwardable;
 
-/// Sends the sender of `frame`, which is still as it came in, the error that `answer` names.
-///
-/// It goes back by the edge and to the MAC that the packet came from: whoever handed the packet
-/// over knows the way to its source, and no neighbour need be resolved.
-pub fn answer<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame, answer: Answer) {
+/// Sends the sender of `frame`, which is still as it came in, the error that `answer` names, now
+/// or later.
+pub fn answer<M: FrameMemory>(path: &mut Path<'_, M>, frame: &Frame, answer: Answer) {
+    match answer {
+        Answer::Silence => {}
+        Answer::ProhibitedLater(flow) => unsolicited::keep(path, frame, flow),
+        Answer::Error(..) => {
+            // The two frames never share memory, but only one can be borrowed at a time. What is
+            // behind the longest quote is not needed.
+            let mut copy = [0; ethernet::HEADER + MAX_ERROR_OCTETS];
+            let bytes = path.memory.bytes(frame);
+            let Ok(packet) = parse::parse(bytes) else { return };
+            let length = bytes.len().min(copy.len());
+            copy[..length].copy_from_slice(&bytes[..length]);
+            send(path, frame.origin, &packet, &copy[..length], answer);
+        }
+    }
+}
+
+/// Sends the sender of `frame`, which came in by `edge` some time ago, the error that `answer` names.
+pub(super) fn answer_about<M: FrameMemory>(path: &mut Path<'_, M>, edge: EdgeId, frame: &[u8], answer: Answer) {
+    if let Ok(packet) = parse::parse(frame) {
+        send(path, edge, &packet, frame, answer);
+    }
+}
+
+/// The error goes back by the edge and to the MAC that `packet` came from: whoever handed it over
+/// knows the way to its source, and no neighbour need be resolved. `frame` is `packet` as far as
+/// it may be quoted.
+fn send<M: FrameMemory>(path: &mut Path<'_, M>, origin: EdgeId, packet: &Packet, frame: &[u8], answer: Answer) {
     let Answer::Error(kind, code, parameter) = answer else { return };
-    let edge = &path.snapshot.edges[frame.origin.index()];
+    let edge = &path.snapshot.edges[origin.index()];
     let Some(source) = edge.error_source else { return };
-    let Ok(packet) = parse::parse(path.memory.bytes(frame)) else { return };
-    if !may_be_told(&packet, kind) {
+    if !may_be_told(packet, kind) {
         return;
     }
-    let counters = path.counters.edge(frame.origin);
-    if !path.state.limiter.allow(frame.origin, packet.source, kind) {
+    let counters = path.counters.edge(origin);
+    if !path.state.limiter.allow(origin, packet.source, kind) {
         counters.errors_suppressed.add(1);
         return;
     }
     let quote_length = packet.length.min(MAX_ERROR_OCTETS - ErrorMessage::packet_length(0));
-    let length = ethernet::HEADER + ErrorMessage::packet_length(quote_length);
-    let Some(mut error) = path.memory.allocate(length) else {
+    let Some(mut error) = path.memory.allocate(ethernet::HEADER + ErrorMessage::packet_length(quote_length)) else {
         counters.errors_suppressed.add(1);
         return;
     };
-    error.origin = frame.origin;
-    // The two frames never share memory, but only one can be borrowed at a time.
-    let mut quote = [0; MAX_ERROR_OCTETS];
-    let quote = &mut quote[..quote_length];
-    quote.copy_from_slice(&path.memory.bytes(frame)[ethernet::HEADER..][..quote_length]);
+    error.origin = origin;
     let bytes = path.memory.bytes_mut(&mut error);
     Ethernet { destination: packet.link.source, source: edge.mac, ether_type: ethernet::IPV6 }.write(bytes);
     let message = ErrorMessage { kind, code, parameter, source, destination: packet.source };
-    message.write(quote, &mut bytes[ethernet::HEADER..]);
+    message.write(&frame[ethernet::HEADER..][..quote_length], &mut bytes[ethernet::HEADER..]);
     counters.originated.add(1);
-    path.state.staging.push(path.snapshot, frame.origin, error);
+    path.state.staging.push(path.snapshot, origin, error);
 }
 
 /// RFC 4443 §2.4 e: never about an error or a redirect, never to a source that does not name

@@ -8,6 +8,7 @@ use crate::wire::extension::{self, Fragment};
 use crate::wire::icmpv6;
 use crate::wire::ipv6::{self, Ipv6};
 use crate::wire::protocol;
+use crate::wire::transport::Transport;
 
 /// What the later steps need to know of a packet, read once.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +23,12 @@ pub struct Packet {
     pub hop_limit: u8,
     /// Octets of the IPv6 packet, without Ethernet header and padding.
     pub length: usize,
-    /// The fragment header, if there is one.
+    /// Differentiated services code point.
+    pub dscp: u8,
+    /// The fragment header, unless there is none or it is atomic (RFC 6946).
     pub fragment: Option<Fragment>,
+    /// What names its flow.
+    pub transport: Transport,
     /// Type of the ICMPv6 message, if it is one and begins in this packet.
     pub icmpv6: Option<u8>,
     /// The packet that an ICMPv6 error quotes.
@@ -39,6 +44,10 @@ pub struct Quote {
     pub source: Ipv6Addr,
     /// Whom it was for.
     pub destination: Ipv6Addr,
+    /// Its fragment header, like [`Packet::fragment`].
+    pub fragment: Option<Fragment>,
+    /// What named its flow.
+    pub transport: Transport,
 }
 
 /// Reads `frame`.
@@ -65,7 +74,9 @@ pub fn parse(frame: &[u8]) -> Result<Packet, DropReason> {
         destination: header.destination(),
         hop_limit: header.hop_limit(),
         length,
-        fragment: chain.fragment,
+        dscp: header.dscp(),
+        fragment: chain.fragment.filter(|fragment| !fragment.is_atomic()),
+        transport: transport(chain, payload),
         icmpv6: None,
         quote: None,
     };
@@ -85,12 +96,26 @@ pub fn parse(frame: &[u8]) -> Result<Packet, DropReason> {
 /// A quote without a whole IPv6 header tells nobody which flow it is about, and one whose
 /// checksum cannot be verified (wrong, or a fragment) could have been made up by damage.
 fn quote(packet: &Packet, message: &[u8], offset: usize) -> Result<Quote, DropReason> {
-    if packet.fragment.is_some_and(|fragment| !fragment.is_atomic()) {
+    if packet.fragment.is_some() {
         return Err(DropReason::QuoteTruncated);
     }
-    let quoted = message.get(icmpv6::ERROR_HEADER..).and_then(Ipv6::new).ok_or(DropReason::QuoteTruncated)?;
+    let whole = message.get(icmpv6::ERROR_HEADER..).unwrap_or_default();
+    let quoted = Ipv6::new(whole).ok_or(DropReason::QuoteTruncated)?;
     if !icmpv6::checksum_is_right(packet.source, packet.destination, message) {
         return Err(DropReason::QuoteChecksum);
     }
-    Ok(Quote { offset: offset + icmpv6::ERROR_HEADER, source: quoted.source(), destination: quoted.destination() })
+    let payload = &whole[ipv6::HEADER..];
+    // A quote may end anywhere: what its sender's router dropped is not judged here.
+    let chain = extension::walk(quoted.next_header(), payload).ok();
+    Ok(Quote {
+        offset: offset + icmpv6::ERROR_HEADER,
+        source: quoted.source(),
+        destination: quoted.destination(),
+        fragment: chain.and_then(|chain| chain.fragment).filter(|fragment| !fragment.is_atomic()),
+        transport: chain.map_or(Transport::UNSEEN, |chain| transport(chain, payload)),
+    })
+}
+
+fn transport(chain: extension::Chain, payload: &[u8]) -> Transport {
+    chain.protocol.map_or(Transport::UNSEEN, |protocol| Transport::read(protocol, &payload[chain.offset..]))
 }

@@ -28,6 +28,9 @@ impl From<DropReason> for Refusal {
 pub enum Answer {
     /// Nothing.
     Silence,
+    /// [`Answer::PROHIBITED`], if the flow with this hash stays unsolicited for a while
+    /// (RFC 6092 REC-34).
+    ProhibitedLater(u64),
     /// An ICMPv6 error of this type, code and parameter (MTU, pointer or zero).
     Error(u8, u8, u32),
 }
@@ -35,6 +38,8 @@ pub enum Answer {
 impl Answer {
     /// Destination Unreachable: no route.
     pub const NO_ROUTE: Self = Self::Error(icmpv6::UNREACHABLE, 0, 0);
+    /// Destination Unreachable: communication administratively prohibited.
+    pub const PROHIBITED: Self = Self::Error(icmpv6::UNREACHABLE, 1, 0);
     /// Destination Unreachable: beyond the scope of the source address.
     pub const BEYOND_SCOPE: Self = Self::Error(icmpv6::UNREACHABLE, 2, 0);
     /// Destination Unreachable: address unreachable.

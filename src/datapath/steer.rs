@@ -1,18 +1,22 @@
-//! Step 3: by which ISP, and what the addresses become.
+//! Step 5: by which ISP, and what the addresses become.
 
 use std::net::Ipv6Addr;
 
 use super::classify::{Inside, Journey};
 use super::parse::Packet;
+use super::recall::{FlowMemory, Recalled};
 use super::refusal::{Answer, Refusal, unmappable_source};
 use crate::hash::FlowKey;
-use crate::snapshot::{Snapshot, UplinkMapping};
-use crate::units::{Direction, EdgeId, UplinkId};
+use crate::npt::Unmappable;
+use crate::snapshot::{Action, PolicyId, Snapshot, UplinkMapping};
+use crate::units::{Direction, EdgeId, MappingId, UplinkId};
 use crate::verdict::DropReason;
 
 /// All that will be written, decided before any of it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// The mapping of the flow.
+    pub mapping: MappingId,
     /// The ISP whose prefix the packet bears outside.
     pub uplink: UplinkId,
     /// What the addresses become.
@@ -51,30 +55,59 @@ impl Plan {
     }
 }
 
-/// Chooses the uplink of `packet` and computes its new addresses.
+/// Chooses the mapping of `packet` and computes its new addresses: what its datagram or its flow
+/// has, as long as that will do; otherwise what rules and policies say.
 ///
 /// # Errors
-/// When no uplink is usable, an address has no image, or no LAN route leads to the destination.
-pub fn steer(snapshot: &Snapshot, packet: &Packet, journey: Journey<'_>) -> Result<Plan, Refusal> {
-    match journey {
-        Journey::Outbound => outbound(snapshot, packet),
-        Journey::Inbound(inside) => inbound(snapshot, packet, inside),
-        Journey::Hairpin(inside) => hairpin(snapshot, packet, inside),
+/// When a rule drops it, no uplink is usable, an address has no image, or no LAN route leads to
+/// the destination.
+pub fn steer(
+    memory: &FlowMemory<'_>,
+    packet: &Packet,
+    journey: &Journey<'_>,
+    recalled: Option<&Recalled>,
+) -> Result<Plan, Refusal> {
+    match (journey, recalled) {
+        (Journey::Hairpin(inside), _) => hairpin(memory.snapshot, packet, inside),
+        (Journey::Inbound(inside), recalled) => inbound(memory.snapshot, packet, inside, recalled),
+        (Journey::Outbound, Some(recalled)) => outbound(memory, packet, recalled),
+        (Journey::Outbound, None) => Err(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE)),
     }
 }
 
-/// By the most preferred usable uplink that has a router and can map the source.
-fn outbound(snapshot: &Snapshot, packet: &Packet) -> Result<Plan, Refusal> {
-    // An ICMPv6 error follows the flow that it is about, seen from the inside end.
-    let (internal, remote) = match packet.quote {
-        Some(quote) => (quote.destination, quote.source),
-        None => (packet.source, packet.destination),
-    };
-    let hash = FlowKey::pair(internal, remote).hash(&snapshot.hash_key);
-    let mut candidates = snapshot.usable;
+fn outbound(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> Result<Plan, Refusal> {
+    let snapshot = memory.snapshot;
+    let kept = recalled.mappings().find_map(|mapping| outbound_by(snapshot, packet, recalled, mapping).ok());
+    if let Some(plan) = kept {
+        return Ok(plan);
+    }
+    // Whoever opened the flow from outside knows it by this ISP's address and by no other.
+    let opened_outside = recalled.record.and_then(|record| memory.cold(recalled, record));
+    if opened_outside.is_some_and(|cold| cold.opened == Direction::Inbound) {
+        return Err(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE));
+    }
+    match snapshot.steering.action(&recalled.inside_out().traffic(packet.dscp)) {
+        Action::Drop => Err(Refusal::Drop(DropReason::RuleDrop, Answer::PROHIBITED)),
+        Action::Policy { policy, or_default } => {
+            let plan = by_policy(snapshot, packet, recalled, policy);
+            if or_default { plan.or_else(|_| by_policy(snapshot, packet, recalled, PolicyId::default())) } else { plan }
+        }
+    }
+}
+
+/// By the most preferred usable uplink of the policy that has a router and can map the source.
+fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: PolicyId) -> Result<Plan, Refusal> {
+    let policy = snapshot.steering.policy(policy);
+    let flow = recalled.key.unwrap_or(FlowKey::pair(recalled.internal, recalled.remote));
+    let hash = policy.hash(&snapshot.hash_key, &flow);
+    let mut candidates = snapshot.usable & policy.members;
     let mut refusal = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
-    while let Some(uplink) = snapshot.steering.policies[0].buckets.pick(hash, candidates) {
-        match outbound_by(snapshot, uplink, packet) {
+    while let Some(uplink) = policy.buckets.pick(hash, candidates) {
+        let plan = match snapshot.mappings.image(uplink, packet.source) {
+            Ok((mapping, _)) => outbound_by(snapshot, packet, recalled, mapping.id),
+            Err(reason) => Err(unmappable_source(reason)),
+        };
+        match plan {
             Ok(plan) => return Ok(plan),
             Err(reason) => refusal = reason,
         }
@@ -83,35 +116,73 @@ fn outbound(snapshot: &Snapshot, packet: &Packet) -> Result<Plan, Refusal> {
     Err(refusal)
 }
 
-fn outbound_by(snapshot: &Snapshot, id: UplinkId, packet: &Packet) -> Result<Plan, Refusal> {
-    let uplink = &snapshot.uplinks[id.index()];
-    let next_hop = uplink.next_hop.ok_or(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE))?;
-    let (_, source) = image(snapshot, id, packet.source)?;
+/// The plan to send `packet` by the flow's `mapping`.
+///
+/// # Errors
+/// When its uplink is gone, not usable or without a router, or the source has no image.
+pub fn outbound_by(
+    snapshot: &Snapshot,
+    packet: &Packet,
+    recalled: &Recalled,
+    mapping: MappingId,
+) -> Result<Plan, Refusal> {
+    let no_uplink = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
+    let mapping = snapshot.mappings.get(mapping).ok_or(no_uplink)?;
+    let uplink = &snapshot.uplinks[mapping.uplink.index()];
+    if snapshot.usable & 1 << mapping.uplink.0 == 0 {
+        return Err(no_uplink);
+    }
+    let next_hop = uplink.next_hop.ok_or(no_uplink)?;
+    let quote = match packet.quote {
+        None => Addresses::default(),
+        // An error from inside quotes an inbound packet: its destination is an inside address, which
+        // the remote end knows by its image.
+        Some(_) => {
+            let image = image(snapshot, mapping, recalled.internal);
+            Addresses { source: None, destination: Some(image.map_err(|_| Refusal::from(DropReason::QuoteForeign))?) }
+        }
+    };
+    // An inner router that sends an error may be inside another pair of the same ISP.
+    let sender = match packet.quote {
+        None => mapping,
+        Some(_) => snapshot.mappings.outbound(mapping.uplink, packet.source).unwrap_or(mapping),
+    };
+    let source = image(snapshot, sender, packet.source)?;
     Ok(Plan {
-        uplink: id,
+        mapping: mapping.id,
+        uplink: mapping.uplink,
         addresses: Addresses { source: Some(source), destination: None },
-        quote: quote_outbound(snapshot, id, packet)?,
+        quote,
         egress: uplink.edge,
         next_hop,
     })
 }
 
-/// The image of `source` by `uplink`: never one of the gateway's own addresses, since the answers
+/// The image of `source` by `mapping`: never one of the gateway's own addresses, since the answers
 /// to those are the kernel's.
-fn image(snapshot: &Snapshot, uplink: UplinkId, source: Ipv6Addr) -> Result<(&UplinkMapping, Ipv6Addr), Refusal> {
-    let (mapping, image) = snapshot.mappings.image(uplink, source).map_err(unmappable_source)?;
+fn image(snapshot: &Snapshot, mapping: &UplinkMapping, source: Ipv6Addr) -> Result<Ipv6Addr, Refusal> {
+    let image = snapshot.mappings.image_by(mapping, source).map_err(unmappable_source)?;
     if snapshot.own_addresses.binary_search(&image).is_ok() {
         return Err(Refusal::Drop(DropReason::ImageIsGateway, Answer::SOURCE_POLICY));
     }
-    Ok((mapping, image))
+    Ok(image)
 }
 
-fn inbound(snapshot: &Snapshot, packet: &Packet, inside: Inside<'_>) -> Result<Plan, Refusal> {
+fn inbound(
+    snapshot: &Snapshot,
+    packet: &Packet,
+    inside: &Inside<'_>,
+    recalled: Option<&Recalled>,
+) -> Result<Plan, Refusal> {
     let (egress, next_hop) = lan_route(snapshot, inside.address)?;
+    // An error from outside quotes an outbound packet: its source is an image, whose inside address
+    // the host knows.
+    let sender = recalled.filter(|_| packet.quote.is_some()).map(|recalled| recalled.internal);
     Ok(Plan {
+        mapping: inside.mapping.id,
         uplink: inside.mapping.uplink,
         addresses: Addresses { source: None, destination: Some(inside.address) },
-        quote: quote_inbound(inside.mapping, packet)?,
+        quote: Addresses { source: sender, destination: None },
         egress,
         next_hop,
     })
@@ -119,15 +190,24 @@ fn inbound(snapshot: &Snapshot, packet: &Packet, inside: Inside<'_>) -> Result<P
 
 /// The source takes the form of the ISP that owns the destination's prefix, so that the two
 /// hosts talk as if they met outside, whether or not that ISP is up.
-fn hairpin(snapshot: &Snapshot, packet: &Packet, inside: Inside<'_>) -> Result<Plan, Refusal> {
+fn hairpin(snapshot: &Snapshot, packet: &Packet, inside: &Inside<'_>) -> Result<Plan, Refusal> {
     let uplink = inside.mapping.uplink;
-    let (_, source) = image(snapshot, uplink, packet.source)?;
+    let image_of = |source| {
+        let mapping = snapshot.mappings.outbound(uplink, source).ok_or(unmappable_source(Unmappable::NotInPrefix))?;
+        image(snapshot, mapping, source)
+    };
+    let source = image_of(packet.source)?;
     let (egress, next_hop) = lan_route(snapshot, inside.address)?;
-    let quote = Addresses {
-        destination: quote_outbound(snapshot, uplink, packet)?.destination,
-        source: quote_inbound(inside.mapping, packet)?.source,
+    let foreign = Refusal::from(DropReason::QuoteForeign);
+    let quote = match packet.quote {
+        None => Addresses::default(),
+        Some(quote) => Addresses {
+            source: Some(inside.mapping.mapping.inbound(quote.source).map_err(|_| foreign)?),
+            destination: Some(image_of(quote.destination).map_err(|_| foreign)?),
+        },
     };
     Ok(Plan {
+        mapping: inside.mapping.id,
         uplink,
         addresses: Addresses { source: Some(source), destination: Some(inside.address) },
         quote,
@@ -138,21 +218,4 @@ fn hairpin(snapshot: &Snapshot, packet: &Packet, inside: Inside<'_>) -> Result<P
 
 fn lan_route(snapshot: &Snapshot, internal: Ipv6Addr) -> Result<(EdgeId, Ipv6Addr), Refusal> {
     snapshot.routes.lookup(internal).ok_or(Refusal::Drop(DropReason::NoLanRoute, Answer::NO_ROUTE))
-}
-
-/// An error from inside quotes an inbound packet: its destination is an inside address, which the
-/// remote end knows by its image.
-fn quote_outbound(snapshot: &Snapshot, uplink: UplinkId, packet: &Packet) -> Result<Addresses, Refusal> {
-    let Some(quote) = packet.quote else { return Ok(Addresses::default()) };
-    let (_, destination) =
-        image(snapshot, uplink, quote.destination).map_err(|_| Refusal::from(DropReason::QuoteForeign))?;
-    Ok(Addresses { source: None, destination: Some(destination) })
-}
-
-/// An error from outside quotes an outbound packet: its source is an image, whose inside
-/// address the host knows.
-fn quote_inbound(mapping: &UplinkMapping, packet: &Packet) -> Result<Addresses, Refusal> {
-    let Some(quote) = packet.quote else { return Ok(Addresses::default()) };
-    let source = mapping.mapping.inbound(quote.source).map_err(|_| Refusal::from(DropReason::QuoteForeign))?;
-    Ok(Addresses { source: Some(source), destination: None })
 }

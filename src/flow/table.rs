@@ -59,6 +59,11 @@ impl Evicted {
         self as usize
     }
 
+    /// Whether its time was not over.
+    pub const fn is_early(self) -> bool {
+        !matches!(self, Self::Expired)
+    }
+
     /// The word used in metric labels.
     pub const fn label(self) -> &'static str {
         match self {

@@ -69,11 +69,19 @@ impl MappingTable {
     /// would get the answers.
     pub fn image(&self, uplink: UplinkId, source: Ipv6Addr) -> Result<(&UplinkMapping, Ipv6Addr), Unmappable> {
         let mapping = self.outbound(uplink, source).ok_or(Unmappable::NotInPrefix)?;
+        Ok((mapping, self.image_by(mapping, source)?))
+    }
+
+    /// The image of the inside address `source` by `mapping`, one of this table's.
+    ///
+    /// # Errors
+    /// As for [`MappingTable::image`].
+    pub fn image_by(&self, mapping: &UplinkMapping, source: Ipv6Addr) -> Result<Ipv6Addr, Unmappable> {
         let image = mapping.mapping.outbound(source)?;
         if self.nested && self.inbound(image).map(|owner| owner.id) != Some(mapping.id) {
             return Err(Unmappable::NoReturn);
         }
-        Ok((mapping, image))
+        Ok(image)
     }
 
     /// The pair whose external prefix contains the outside address `destination`.

@@ -26,6 +26,8 @@ pub struct Fragment {
     pub more: bool,
     /// Identification.
     pub id: u32,
+    /// The first header of the fragmented part.
+    pub next_header: u8,
 }
 
 impl Fragment {
@@ -109,6 +111,7 @@ fn fragment(header: &[u8; 8]) -> Fragment {
         offset: offset_and_flags & 0xfff8,
         more: offset_and_flags & 1 != 0,
         id: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+        next_header: header[0],
     }
 }
 
@@ -150,10 +153,10 @@ mod tests {
     #[test]
     fn fragments() {
         let first = walk(44, &[17, 0, 0, 1, 0, 0, 0, 9, 1, 2]).unwrap();
-        assert_eq!(first.fragment, Some(Fragment { offset: 0, more: true, id: 9 }));
+        assert_eq!(first.fragment, Some(Fragment { offset: 0, more: true, id: 9, next_header: 17 }));
         assert_eq!((first.protocol, first.offset), (Some(17), 8));
         let later = walk(44, &[17, 0, 0x05, 0xa8, 0, 0, 0, 9, 1, 2]).unwrap();
-        assert_eq!(later.fragment, Some(Fragment { offset: 0x05a8, more: false, id: 9 }));
+        assert_eq!(later.fragment, Some(Fragment { offset: 0x05a8, more: false, id: 9, next_header: 17 }));
         assert_eq!(later.protocol, None, "the ports are in another packet");
         assert!(walk(44, &[17, 0, 0, 0, 0, 0, 0, 9]).unwrap().fragment.unwrap().is_atomic());
     }

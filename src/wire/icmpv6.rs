@@ -16,6 +16,10 @@ pub const PACKET_TOO_BIG: u8 = 2;
 pub const TIME_EXCEEDED: u8 = 3;
 /// Parameter Problem.
 pub const PARAMETER_PROBLEM: u8 = 4;
+/// Echo Request.
+pub const ECHO_REQUEST: u8 = 128;
+/// Echo Reply.
+pub const ECHO_REPLY: u8 = 129;
 /// Redirect.
 pub const REDIRECT: u8 = 137;
 
@@ -28,6 +32,18 @@ pub const fn is_error(kind: u8) -> bool {
 /// discovery, router renumbering, SEND, multicast router discovery (RFC 4890 §4.3.3, §4.3.5).
 pub const fn is_link_scope(kind: u8) -> bool {
     matches!(kind, 130..=138 | 141..=143 | 148 | 149 | 151..=153)
+}
+
+/// Whether messages of this type have no business on the Internet: experimental and reserved
+/// ones, Node Information (RFC 4890 §4.3.5).
+pub const fn is_unjustified(kind: u8) -> bool {
+    matches!(kind, 100 | 101 | 127 | 139 | 140 | 200 | 201 | 255)
+}
+
+/// Whether messages of this type are let in unasked: Echo Request (RFC 4890 §4.3.1) and Mobile
+/// IPv6 (§4.3.2).
+pub const fn is_welcome(kind: u8) -> bool {
+    matches!(kind, ECHO_REQUEST | 144..=147)
 }
 
 /// Whether the checksum of `message`, a whole ICMPv6 message, is right.

@@ -35,6 +35,11 @@ impl<'a> Ipv6<'a> {
         usize::from(u16::from_be_bytes([self.header[PAYLOAD_LENGTH.start], self.header[PAYLOAD_LENGTH.start + 1]]))
     }
 
+    /// Differentiated services code point: six bits.
+    pub fn dscp(self) -> u8 {
+        (self.header[0] & 0xf) << 2 | self.header[1] >> 6
+    }
+
     /// What follows the header.
     pub fn next_header(self) -> u8 {
         self.header[NEXT_HEADER]

@@ -8,6 +8,7 @@ pub mod ethernet;
 pub mod extension;
 pub mod icmpv6;
 pub mod ipv6;
+pub mod transport;
 
 /// Numbers of the protocols that the packet path tells apart.
 pub mod protocol {
@@ -29,4 +30,15 @@ pub mod protocol {
     pub const NONE: u8 = 59;
     /// Destination Options.
     pub const DESTINATION_OPTIONS: u8 = 60;
+    /// DCCP.
+    pub const DCCP: u8 = 33;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+    /// UDP-Lite.
+    pub const UDP_LITE: u8 = 136;
+
+    /// Whether a message of `protocol` begins with source and destination port.
+    pub const fn has_ports(protocol: u8) -> bool {
+        matches!(protocol, TCP | UDP | DCCP | SCTP | UDP_LITE)
+    }
 }

@@ -19,7 +19,7 @@ pub use idle::IdlePolicy;
 use idle::Sleeper;
 pub use spawn::{Exit, Thread, spawn};
 
-use crate::datapath::{self, Path, held};
+use crate::datapath::{self, Path, held, unsolicited};
 use crate::limits::{DRAIN_TURNS, MAX_PORTS};
 use crate::observe::latency::LatencyRecorder;
 use crate::os;
@@ -139,6 +139,10 @@ impl<P: Port> Worker<P> {
         }
         if !self.state.held.is_empty() {
             held::release_held(&mut self.path(now).0);
+            self.send_staged(now);
+        }
+        if self.state.unsolicited.is_due(now) {
+            unsolicited::answer_unsolicited(&mut self.path(now).0);
             self.send_staged(now);
         }
         found

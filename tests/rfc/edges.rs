@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sixways::datapath::egress::assert_source;
 use sixways::datapath::steer::{Addresses, Plan};
 use sixways::limits::HELD_PER_WORKER;
-use sixways::units::MacAddr;
+use sixways::units::{MacAddr, MappingId};
 use sixways::verdict::DropReason;
 
 use crate::rig::site::{CABLE, COPPER, FIBER, LAN0, Site, WAN0, address};
@@ -94,6 +94,7 @@ fn rfc7084_wpd_5_what_nobody_has_is_not_sent_back_to_the_isp() {
 fn bcp38_the_last_look_lets_no_foreign_source_out() {
     let site = Site::standard();
     let plan = |uplink, egress| Plan {
+        mapping: MappingId(0),
         uplink,
         addresses: Addresses::default(),
         quote: Addresses::default(),

@@ -13,8 +13,8 @@ pub mod slow;
 pub mod text;
 pub mod write;
 
-use sixways::datapath::{self, Path, State, held};
-use sixways::flow::{FlowStore, FragmentTable, HeapFlows};
+use sixways::datapath::{self, Path, State, held, unsolicited};
+use sixways::flow::{Evicted, FlowStore, FragmentTable, HeapFlows};
 use sixways::observe::counters::WorkerCounters;
 use sixways::port::memory::HeapMemory;
 use sixways::port::{Frame, FrameMemory};
@@ -91,6 +91,9 @@ impl Rig {
     /// Sends or gives up the frames that wait for a neighbour.
     pub fn release(&mut self) -> Vec<Sent> {
         held::release_held(&mut self.path());
+        if self.state.unsolicited.is_due(self.now) {
+            unsolicited::answer_unsolicited(&mut self.path());
+        }
         self.collect()
     }
 
@@ -181,6 +184,17 @@ impl Rig {
                 line(format!("{name} dropped {}", reason.label()), counters.dropped[reason.index()].get());
             }
         }
+        let flows = &self.counters.flows;
+        line("flows inserted".to_owned(), flows.inserted.get());
+        for kind in Evicted::ALL {
+            line(format!("flows evicted {}", kind.label()), flows.evicted[kind.index()].get());
+        }
+        line("flows refused".to_owned(), flows.refused.get());
+        line("flows moved".to_owned(), flows.moved.get());
+        line("flows repinned".to_owned(), flows.repinned.get());
+        line("fragments inserted".to_owned(), flows.fragments_inserted.get());
+        line("fragments found".to_owned(), flows.fragments_found.get());
+        line("fragments evicted".to_owned(), flows.fragments_evicted.get());
         for (id, uplink) in self.site.snapshot.uplinks.iter().enumerate() {
             for direction in Direction::ALL {
                 let translated = self.counters.translated(UplinkId(id as u8), direction).get();

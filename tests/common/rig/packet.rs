@@ -45,7 +45,7 @@ pub enum Upper {
     Tcp {
         source: u16,
         destination: u16,
-        syn: bool,
+        flags: Flags,
         len: usize,
         sum: Check,
     },
@@ -107,5 +107,50 @@ impl Packet {
         let body = Body::Quote { packet: Box::new(quoted), cut };
         let upper = Upper::Icmpv6 { kind, code: 0, word: 0, body, sum: Check::Right };
         Self { upper, ..Self::udp(source, destination, 0) }
+    }
+}
+
+/// The TCP flags that a model packet may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flags {
+    /// ACK alone.
+    Data,
+    Syn,
+    SynAck,
+    /// FIN and ACK.
+    Fin,
+    Rst,
+}
+
+impl Flags {
+    pub const ALL: [Self; 5] = [Self::Data, Self::Syn, Self::SynAck, Self::Fin, Self::Rst];
+
+    /// SYN, ACK, FIN, RST.
+    pub const fn bits(self) -> (bool, bool, bool, bool) {
+        match self {
+            Self::Data => (false, true, false, false),
+            Self::Syn => (true, false, false, false),
+            Self::SynAck => (true, true, false, false),
+            Self::Fin => (false, true, true, false),
+            Self::Rst => (false, false, false, true),
+        }
+    }
+
+    pub fn of(bits: (bool, bool, bool, bool)) -> Option<Self> {
+        Self::ALL.into_iter().find(|flags| flags.bits() == bits)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Data => "tcp",
+            Self::Syn => "syn",
+            Self::SynAck => "synack",
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+        }
+    }
+
+    pub fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|flags| flags.name() == name).expect("a name of TCP flags")
     }
 }

@@ -7,7 +7,7 @@ use etherparse::{
     Icmpv6Slice, IpAuthHeader, IpNumber, Ipv6FragmentHeader, Ipv6Header, Ipv6RawExtHeader, TcpHeader, UdpHeader,
 };
 
-use super::packet::{Body, Check, Extension, Packet, Upper};
+use super::packet::{Body, Check, Extension, Flags, Packet, Upper};
 
 /// The IPv6 packet at the start of `bytes`, of which the tail may be missing, or `None` when
 /// the model cannot express it.
@@ -87,7 +87,8 @@ fn upper(number: Option<IpNumber>, bytes: &[u8], len: usize) -> Option<Upper> {
         IpNumber::TCP => {
             let (header, _) = TcpHeader::from_slice(bytes).ok()?;
             let (source, destination) = (header.source_port, header.destination_port);
-            Some(Upper::Tcp { source, destination, syn: header.syn, len: len.checked_sub(20)?, sum })
+            let flags = Flags::of((header.syn, header.ack, header.fin, header.rst))?;
+            Some(Upper::Tcp { source, destination, flags, len: len.checked_sub(20)?, sum })
         }
         IpNumber::IPV6_ICMP => {
             let message = Icmpv6Slice::from_slice(bytes).ok()?;

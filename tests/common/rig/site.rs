@@ -16,12 +16,13 @@ use sixways::hash::{HashKey, KEY_WORDS};
 use sixways::limits::NEIGHBOUR_SLOTS;
 use sixways::npt::{Mapping, Prefix};
 use sixways::snapshot::{
-    Buckets, Claim, Edge, Filter, Inbound, LanRoute, LanRoutes, MappingTable, NeighbourState, NeighbourTable, Role,
-    Snapshot, Steering, Uplink, UplinkMapping,
+    Action, Buckets, Claim, Edge, Filter, HashFields, Inbound, LanRoute, LanRoutes, MappingTable, Match,
+    NeighbourState, NeighbourTable, Policy, PolicyId, Role, Rule, Snapshot, Steering, Uplink, UplinkMapping,
 };
 use sixways::units::{EdgeId, MacAddr, MappingId, PortId, UplinkId};
 
 use super::slow;
+use super::text::Words;
 
 pub const LAN0: EdgeId = EdgeId(0);
 pub const LAN1: EdgeId = EdgeId(1);
@@ -222,6 +223,43 @@ impl Site {
     }
 
     /// What the outside sees of `host` by `uplink`, by slow arithmetic.
+    /// Lets flows to `DESTINATION PROTOCOL [PORT]` in.
+    pub fn allow(&mut self, words: &mut Words<'_>) {
+        let mut allow = Match { destinations: [prefix(words.word())].into(), ..Match::anything() };
+        allow.protocol = Some(words.number() as u8);
+        if !words.peek().is_empty() {
+            let port = words.number() as u16;
+            allow.destination_ports = [port..=port].into();
+        }
+        let allowed = self.snapshot.filter.allow.iter().cloned().chain([allow]);
+        self.snapshot.filter.allow = allowed.collect();
+    }
+
+    /// One more rule: `DESTINATION [port N] drop|ISP… [or-default]`.
+    pub fn add_rule(&mut self, words: &mut Words<'_>) {
+        let mut matches = Match { destinations: [prefix(words.word())].into(), ..Match::anything() };
+        if words.take("port") {
+            let port = words.number() as u16;
+            matches.destination_ports = [port..=port].into();
+        }
+        let steering = &mut self.snapshot.steering;
+        let action = if words.take("drop") {
+            Action::Drop
+        } else {
+            let mut members = 0;
+            while !words.peek().is_empty() && words.peek() != "or-default" {
+                let name = words.word();
+                members |= 1 << UPLINKS.iter().position(|uplink| *uplink == name).expect("an ISP");
+            }
+            let policy = Policy { name: "rule".into(), hash: HashFields::default(), buckets: buckets(), members };
+            let id = PolicyId(steering.policies.len() as u8);
+            steering.policies = steering.policies.iter().cloned().chain([policy]).collect();
+            Action::Policy { policy: id, or_default: words.take("or-default") }
+        };
+        let rule = Rule { name: "rule".into(), matches, action };
+        steering.rules = steering.rules.iter().cloned().chain([rule]).collect();
+    }
+
     pub fn outside(&self, uplink: UplinkId, host: Ipv6Addr) -> Option<Ipv6Addr> {
         slow::translate(host, self.internal(), self.external(uplink))
     }

@@ -3,14 +3,14 @@
 //! ```text
 //! SOURCE > DESTINATION hop N [class N] [flow N] [EXTENSION]… UPPER [declare N]
 //! EXTENSION  hbh OCTETS | dstopts OCTETS | routing TYPE LEFT | frag OFFSET more|last id N | ah
-//! UPPER      udp PORT PORT len N | tcp|syn PORT PORT len N | proto N len N
+//! UPPER      udp PORT PORT len N | tcp|syn|synack|fin|rst PORT PORT len N | proto N len N
 //!            icmp6 TYPE/CODE [mtu N | pointer N | word N] ( len N | quoting { PACKET } [cut OCTETS] )
 //!            each but proto with [sum 0xN] where the checksum is not the right one
 //! ```
 
 use std::fmt;
 
-use super::packet::{Body, Check, Extension, Packet, Upper};
+use super::packet::{Body, Check, Extension, Flags, Packet, Upper};
 use super::site::address;
 
 /// The words of a line, taken from the front.
@@ -119,9 +119,9 @@ impl Upper {
                 let (source, destination, len) = ports(words);
                 Self::Udp { source, destination, len, sum: Check::parse(words) }
             }
-            word @ ("tcp" | "syn") => {
+            word @ ("tcp" | "syn" | "synack" | "fin" | "rst") => {
                 let (source, destination, len) = ports(words);
-                Self::Tcp { source, destination, syn: word == "syn", len, sum: Check::parse(words) }
+                Self::Tcp { source, destination, flags: Flags::named(word), len, sum: Check::parse(words) }
             }
             "proto" => {
                 let protocol = words.number() as u8;
@@ -202,8 +202,8 @@ impl fmt::Display for Upper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Udp { source, destination, len, sum } => write!(f, "udp {source} {destination} len {len}{sum}"),
-            Self::Tcp { source, destination, syn, len, sum } => {
-                write!(f, "{} {source} {destination} len {len}{sum}", if *syn { "syn" } else { "tcp" })
+            Self::Tcp { source, destination, flags, len, sum } => {
+                write!(f, "{} {source} {destination} len {len}{sum}", flags.name())
             }
             Self::Icmpv6 { kind, code, word, body, sum } => {
                 write!(f, "icmp6 {kind}/{code}")?;

@@ -71,10 +71,10 @@ impl Upper {
                 header.checksum = sum.or(header.checksum);
                 (IpNumber::UDP, [header.to_bytes().as_slice(), &payload].concat())
             }
-            Self::Tcp { source, destination, syn, len, sum } => {
+            Self::Tcp { source, destination, flags, len, sum } => {
                 let payload = pattern(*len);
                 let mut header = TcpHeader::new(*source, *destination, 1, 1024);
-                (header.syn, header.ack) = (*syn, !*syn);
+                (header.syn, header.ack, header.fin, header.rst) = flags.bits();
                 header.checksum = sum.or(header.calc_checksum_ipv6(ip, &payload).unwrap());
                 (IpNumber::TCP, [header.to_bytes().as_slice(), &payload].concat())
             }

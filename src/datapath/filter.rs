@@ -1,0 +1,105 @@
+//! Step 4: whether an inbound packet may come in (RFC 6092).
+
+use super::classify::{Inside, Journey};
+use super::parse::Packet;
+use super::recall::{FlowMemory, Recalled};
+use super::refusal::{Answer, Refusal};
+use crate::flow::{Class, Record, State};
+use crate::snapshot::{Inbound, Scope};
+use crate::units::Direction;
+use crate::verdict::DropReason;
+use crate::wire::icmpv6;
+
+/// Lets `packet` through when it goes out, belongs to a flow that came in by the same mapping, or
+/// may open a flow from outside.
+///
+/// # Errors
+/// When it may not come in, or its flow is another ISP's.
+pub fn filter(
+    memory: &FlowMemory<'_>,
+    packet: &Packet,
+    journey: &Journey<'_>,
+    recalled: Option<&Recalled>,
+) -> Result<(), Refusal> {
+    let (Journey::Inbound(inside), Some(recalled)) = (journey, recalled) else { return Ok(()) };
+    if packet.quote.is_some() {
+        return error(memory, packet, inside, recalled);
+    }
+    let Some(record) = recalled.record.filter(|record| !is_reopened(recalled, *record)) else {
+        return unknown(memory, packet, inside, recalled);
+    };
+    // Who names no flow belongs to all flows of the pair, whatever their ISPs.
+    if recalled.key.is_none() || record.word.mapping() == inside.mapping.id {
+        return Ok(());
+    }
+    elsewhere(memory, packet, inside, recalled, record)
+}
+
+/// A SYN from outside for a connection that is over asks anew.
+fn is_reopened(recalled: &Recalled, record: Record) -> bool {
+    recalled.transport.opens && record.word.state() == State::TcpClosing
+}
+
+/// A packet of no flow.
+fn unknown(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recalled: &Recalled) -> Result<(), Refusal> {
+    let later_fragment = recalled.key.is_none() && recalled.fragment_mapping == Some(inside.mapping.id);
+    if later_fragment || may_open(memory, packet, recalled) {
+        return Ok(());
+    }
+    let refused_connection = recalled.transport.opens && recalled.transport.syn;
+    let answer = if refused_connection { Answer::ProhibitedLater(recalled.hash) } else { Answer::Silence };
+    Err(Refusal::Drop(DropReason::InboundFilter, answer))
+}
+
+/// A packet of a flow whose record has another mapping. Where the flow was opened from outside,
+/// the sender outside chooses the ISP, and may choose another one as it may open a flow. To a flow
+/// that was opened from inside comes only what is late, by the ISP that it had before.
+fn elsewhere(
+    memory: &FlowMemory<'_>,
+    packet: &Packet,
+    inside: &Inside<'_>,
+    recalled: &Recalled,
+    record: Record,
+) -> Result<(), Refusal> {
+    let comes_in = memory.cold(recalled, record).is_some_and(|cold| match cold.opened {
+        Direction::Outbound => cold.former == Some(inside.mapping.id),
+        Direction::Inbound => {
+            (recalled.transport.opens || recalled.class() != Class::Tcp) && may_open(memory, packet, recalled)
+        }
+    });
+    if comes_in { Ok(()) } else { Err(DropReason::WrongUplink.into()) }
+}
+
+/// Whether a flow may begin from outside with this packet.
+fn may_open(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> bool {
+    let filter = &memory.snapshot.filter;
+    packet.icmpv6.is_some_and(icmpv6::is_welcome)
+        || filter.admits(&recalled.traffic(packet.dscp))
+        || filter.scope == Scope::Endpoint && endpoint_is_open(memory, recalled)
+}
+
+/// Whether the host inside has sent something to somebody from this port.
+fn endpoint_is_open(memory: &FlowMemory<'_>, recalled: &Recalled) -> bool {
+    recalled.key.is_some_and(|key| memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some())
+}
+
+/// An error from outside comes in when it is about a packet that left by the mapping that the
+/// error came in by.
+fn error(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recalled: &Recalled) -> Result<(), Refusal> {
+    if memory.snapshot.filter.inbound == Inbound::Open && packet.icmpv6.is_some_and(is_known_error) {
+        return Ok(());
+    }
+    let mapping = inside.mapping.id;
+    let of_datagram = recalled.fragment_mapping == Some(mapping);
+    let of_flow = recalled.record.is_some_and(|record| {
+        recalled.key.is_none()
+            || record.word.mapping() == mapping
+            || memory.cold(recalled, record).is_some_and(|cold| cold.former == Some(mapping))
+    });
+    if of_datagram || of_flow { Ok(()) } else { Err(DropReason::QuoteNoFlow.into()) }
+}
+
+/// Errors of types that nobody knows come in for known flows alone (RFC 4890 §4.3.4).
+const fn is_known_error(kind: u8) -> bool {
+    matches!(kind, icmpv6::UNREACHABLE | icmpv6::PACKET_TOO_BIG | icmpv6::TIME_EXCEEDED | icmpv6::PARAMETER_PROBLEM)
+}

@@ -1,0 +1,166 @@
+//! Step 6: the flow's record after this packet.
+
+use super::classify::Journey;
+use super::parse::Packet;
+use super::recall::{FlowMemory, Recalled};
+use super::steer::{self, Plan};
+use crate::flow::{ColdRecord, Inserted, Record, State};
+use crate::hash::FlowKey;
+use crate::snapshot::Scope;
+use crate::units::{Direction, MappingId};
+
+/// Notes that the flow of `packet` goes by `plan`. Returns the plan that is carried out: another
+/// one when a second worker has chosen for the same flow, in the same moment, and was first.
+///
+/// ICMPv6 errors leave no trace: they belong to a flow, and never end or prolong it (RFC 6092
+/// REC-19).
+pub fn remember(
+    memory: &FlowMemory<'_>,
+    packet: &Packet,
+    journey: &Journey<'_>,
+    recalled: Option<&Recalled>,
+    plan: Plan,
+) -> Plan {
+    let Some(recalled) = recalled.filter(|_| packet.quote.is_none()) else { return plan };
+    let mut plan = plan;
+    let replan = |plan: Plan, mapping| match journey {
+        Journey::Outbound if mapping != plan.mapping => {
+            steer::outbound_by(memory.snapshot, packet, recalled, mapping).unwrap_or(plan)
+        }
+        _ => plan,
+    };
+    if let Some(hash) = recalled.fragment {
+        let mapping = note_fragment(memory, recalled, hash, plan.mapping);
+        plan = replan(plan, mapping);
+    }
+    if memory.flows.is_disabled() {
+        return plan;
+    }
+    match (recalled.key, recalled.record) {
+        (Some(key), Some(record)) => {
+            let mapping = note_again(memory, recalled, &key, record, plan.mapping);
+            replan(plan, mapping)
+        }
+        (Some(key), None) => {
+            let mapping = note_new(memory, recalled, &key, plan.mapping);
+            replan(plan, mapping)
+        }
+        (None, _) => {
+            accompany(memory, FlowKey::pair(recalled.internal, recalled.remote), recalled.direction, plan.mapping);
+            plan
+        }
+    }
+}
+
+/// The mapping of the datagram.
+fn note_fragment(memory: &FlowMemory<'_>, recalled: &Recalled, hash: u64, mapping: MappingId) -> MappingId {
+    match recalled.fragment_mapping {
+        Some(found) if found == mapping => memory.counters.fragments_found.add(1),
+        Some(_) => memory.fragments.reassign(hash, mapping, memory.now),
+        None => {
+            let (agreed, evicted) = memory.fragments.assign(hash, mapping, memory.now);
+            memory.counters.fragments_inserted.add(1);
+            memory.counters.fragments_evicted.add(u64::from(evicted.is_some_and(|evicted| evicted.is_early())));
+            return agreed;
+        }
+    }
+    mapping
+}
+
+/// A packet of a flow that has a record.
+fn note_again(
+    memory: &FlowMemory<'_>,
+    recalled: &Recalled,
+    key: &FlowKey,
+    record: Record,
+    mapping: MappingId,
+) -> MappingId {
+    let direction = recalled.direction;
+    let state = record.word.state();
+    let reopened = recalled.transport.opens && state == State::TcpClosing;
+    let state =
+        if reopened { State::opening(recalled.class(), direction) } else { state.after(direction, recalled.signal()) };
+    let had = record.word.mapping();
+    let kept = had == mapping || !takes_over(memory, recalled, record, mapping);
+    if kept {
+        if memory.flows.refresh(record, state, memory.tick()) {
+            accompany_flow(memory, recalled, key, had);
+        }
+        return mapping;
+    }
+    let state = if direction == Direction::Inbound { State::opening(recalled.class(), direction) } else { state };
+    match memory.flows.reassign(record, mapping, state, memory.tick()) {
+        Some(_) => {
+            let counter = match direction {
+                Direction::Outbound => &memory.counters.moved,
+                Direction::Inbound => &memory.counters.repinned,
+            };
+            counter.add(1);
+            accompany_flow(memory, recalled, key, mapping);
+            mapping
+        }
+        None => memory.look_up(recalled.hash).map_or(mapping, |record| record.word.mapping()),
+    }
+}
+
+/// Whether a packet that goes by `mapping` takes its flow along, away from the record's. An
+/// outbound one does unless its datagram alone goes another way; an inbound one does when the
+/// flow was opened from outside, and is late for a flow that was moved otherwise.
+fn takes_over(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapping: MappingId) -> bool {
+    match recalled.direction {
+        Direction::Outbound => recalled.fragment_mapping != Some(mapping),
+        Direction::Inbound => memory.cold(recalled, record).is_some_and(|cold| cold.opened == Direction::Inbound),
+    }
+}
+
+/// The first packet of a flow.
+fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping: MappingId) -> MappingId {
+    let state = State::opening(recalled.class(), recalled.direction);
+    let cold = ColdRecord::new(*key, recalled.direction, memory.now);
+    match memory.flows.insert(recalled.hash, &cold, mapping, state, &memory.snapshot.timeouts) {
+        Inserted::New(_, evicted) => {
+            memory.counters.inserted.add(1);
+            if let Some(evicted) = evicted {
+                memory.counters.evicted[evicted.index()].add(1);
+            }
+            accompany_flow(memory, recalled, key, mapping);
+            mapping
+        }
+        Inserted::Existing(record) => record.word.mapping(),
+        Inserted::Full => {
+            memory.counters.refused.add(1);
+            mapping
+        }
+    }
+}
+
+/// The records that go along with a flow: the pair's, for packets that name no flow, and the
+/// endpoint's, if strangers may write to it.
+fn accompany_flow(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping: MappingId) {
+    accompany(memory, FlowKey::pair(key.internal, key.remote), recalled.direction, mapping);
+    if memory.snapshot.filter.scope == Scope::Endpoint && recalled.direction == Direction::Outbound {
+        accompany(memory, key.endpoint(), recalled.direction, mapping);
+    }
+}
+
+/// Makes or refreshes a companion. It has the mapping of the latest flow that it went along with.
+fn accompany(memory: &FlowMemory<'_>, key: FlowKey, direction: Direction, mapping: MappingId) {
+    let hash = key.hash(&memory.snapshot.hash_key);
+    match memory.look_up(hash) {
+        Some(record) if record.word.mapping() == mapping => {
+            memory.flows.refresh(record, State::Companion, memory.tick());
+        }
+        Some(record) => {
+            // Lost to another worker, whose flow is as good.
+            let _ = memory.flows.reassign(record, mapping, State::Companion, memory.tick());
+        }
+        None => {
+            let cold = ColdRecord::new(key, direction, memory.now);
+            if let Inserted::New(_, Some(evicted)) =
+                memory.flows.insert(hash, &cold, mapping, State::Companion, &memory.snapshot.timeouts)
+            {
+                memory.counters.evicted[evicted.index()].add(1);
+            }
+        }
+    }
+}
