@@ -1,4 +1,4 @@
-//! Compiles the two BPF programs with clang, which the AF_XDP library's build needs anyway.
+//! Compiles the BPF programs and maps with clang, which the AF_XDP library's build needs anyway.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ fn main() {
     let sources = Path::new("src/xdp/bpf");
     println!("cargo:rerun-if-changed={}", sources.display());
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    for program in ["gate", "guard"] {
+    for program in ["gate", "guard", "flow"] {
         compile(&sources.join(format!("{program}.bpf.c")), &out.join(format!("{program}.bpf.o")));
     }
 }

@@ -14,14 +14,16 @@ use super::reporter::Reporter;
 use super::{GatewayError, Places};
 use crate::control::Control;
 use crate::control::config::{Config, OnStop};
-use crate::flow::HeapFlows;
 use crate::observe::view::Observed;
+use crate::os::now;
 use crate::snapshot::{Generation, Snapshot};
 use crate::worker::{Exit, Punt, World};
-use crate::xdp::{Pins, release};
+use crate::xdp::{Adoption, PinnedFlows, Pins, release};
 
 /// Time between two looks at counters, ledgers and devices.
 const TICK: Duration = Duration::from_secs(1);
+/// Flows that are remembered.
+const FLOWS: u64 = 1_000_000;
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Gateway {
     around: Surroundings,
     dataplane: Option<Dataplane>,
     reporter: Reporter,
+    /// The flow memory of [`Surroundings::world`].
+    flows: Arc<PinnedFlows>,
     exits: UnboundedReceiver<(usize, Exit)>,
     /// Former snapshots that a worker's latest batch may still have seen.
     retired: Vec<Arc<Snapshot>>,
@@ -57,11 +61,12 @@ impl Gateway {
             tracing::warn!(%error, "cannot give up capabilities");
         }
         let generation = control.compile()?;
+        let flows = Arc::new(open_flows(&pins, &generation.snapshot)?);
         let (sender, exits) = mpsc::unbounded_channel();
         let world = World {
             snapshot: Arc::new(ArcSwap::from_pointee(generation.snapshot.clone())),
             neighbours: control.neighbours(),
-            flows: Arc::new(HeapFlows::new(1_000_000)),
+            flows: flows.clone(),
             fragments: Arc::default(),
         };
         let observed = Arc::new(Observed::new(Arc::clone(&world.snapshot)));
@@ -76,7 +81,8 @@ impl Gateway {
         };
         let barriers = Barriers::set(&around, &generation.gate)?;
         let dataplane = Dataplane::start(&around, &generation, barriers)?;
-        let mut gateway = Self { control, around, dataplane: Some(dataplane), reporter, exits, retired: Vec::new() };
+        let dataplane = Some(dataplane);
+        let mut gateway = Self { control, around, dataplane, reporter, flows, exits, retired: Vec::new() };
         gateway.tell_start();
         gateway.report();
         Ok(gateway)
@@ -189,6 +195,7 @@ impl Gateway {
     }
 
     fn tick(&mut self) -> Result<(), GatewayError> {
+        self.flows.served(now());
         if self.dataplane.as_ref().is_none_or(|dataplane| dataplane.gates.values().any(|gate| !gate.is_attached())) {
             self.follow()?;
         }
@@ -258,6 +265,16 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The flow memory, and in the log what became of an earlier one.
+fn open_flows(pins: &Pins, snapshot: &Snapshot) -> Result<PinnedFlows, GatewayError> {
+    let (flows, adoption) = PinnedFlows::open(pins, FLOWS, &snapshot.hash_key, now())?;
+    match adoption {
+        Adoption::Replaced { .. } => tracing::warn!("flow memory: {adoption}; flows may change their ISP"),
+        _ => tracing::info!("flow memory: {adoption}"),
+    }
+    Ok(flows)
 }
 
 fn catch(kind: SignalKind) -> Result<Signal, GatewayError> {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::control::ControlError;
 use crate::control::compile::CompileError;
 use crate::observe::exporter::ListenError;
-use crate::xdp::{BpfError, PinError, SocketError};
+use crate::xdp::{BpfError, FlowMemoryError, PinError, SocketError};
 
 pub(crate) use dataplane::socket_options;
 pub use gateway::{Gateway, Outcome};
@@ -43,6 +43,9 @@ pub enum GatewayError {
     /// No place for pins.
     #[error(transparent)]
     Pins(#[from] PinError),
+    /// Flow memory.
+    #[error(transparent)]
+    Flows(#[from] FlowMemoryError),
     /// Gate or guard.
     #[error(transparent)]
     Bpf(#[from] BpfError),

@@ -18,13 +18,17 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let pins = Pins::open(args.bpffs.as_deref())?;
-    let interfaces = release(pins).context("cannot remove the pins")?;
+    let released = release(pins).context("cannot remove the pins")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async { host_rules::remove_all(&Netlink::open()?).await })?;
-    if interfaces.is_empty() {
+    let mut held = released.interfaces;
+    if released.flow_memory {
+        held.push("the flow memory".to_owned());
+    }
+    if held.is_empty() {
         println!("nothing was held; the host's rules are gone, if there were any");
     } else {
-        println!("released {}; the kernel routes as it likes", interfaces.join(", "));
+        println!("released {}; the kernel routes as it likes", held.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

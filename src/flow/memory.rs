@@ -4,6 +4,10 @@ use super::cold::ColdLine;
 use super::table::Flows;
 use super::word::{Line, MAX_LINE_BITS, SLOTS};
 
+/// Changes whenever the words of hot or cold records are laid out in another way: what an earlier
+/// version has stored is then worth nothing.
+pub const LAYOUT_VERSION: u32 = 1;
+
 /// Memory for a table of flows.
 pub trait FlowStore: std::fmt::Debug + Send + Sync {
     /// The table in it.

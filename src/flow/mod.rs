@@ -18,7 +18,7 @@ mod word;
 
 pub use cold::{ColdLine, ColdRecord};
 pub use fragments::{FragmentKey, FragmentTable};
-pub use memory::{FlowStore, HeapFlows, lines, octets};
+pub use memory::{FlowStore, HeapFlows, LAYOUT_VERSION, lines, octets};
 pub use state::{Class, Signal, State, Timeouts};
 pub use table::{Evicted, Flows, Inserted, Record};
 pub use tick::Tick;

@@ -1,5 +1,5 @@
 //! Everything that touches AF_XDP and BPF: sockets and the packet buffer, the gate and guard
-//! programs, and the checks before start.
+//! programs, flow memory that outlives the process, and the checks before start.
 //!
 //! Implements [`crate::port`]; knows nothing of packets' meaning or of the configuration. The
 //! only folder besides `os.rs` that may use `unsafe`.
@@ -12,11 +12,13 @@ pub mod device;
 pub mod error;
 pub mod ethtool;
 pub mod facts;
+mod flows;
 mod gate;
 mod guard;
 mod kick;
 pub mod limit;
 mod link;
+mod mapped;
 pub mod netdev;
 pub mod open;
 mod pins;
@@ -32,11 +34,12 @@ pub mod umem;
 
 pub use bpf_error::BpfError;
 pub use error::SocketError;
+pub use flows::{Adoption, FlowMemoryError, PinnedFlows};
 pub use gate::{Attach, Gate, GateOptions};
 pub use guard::{Guard, GuardAttach};
 pub use open::{PortSpec, SocketOptions, open_worker};
 pub use pins::{DEFAULT_BPFFS, PinError, Pins};
 pub use plan::{QueuePlan, plan_queues};
-pub use release::release;
+pub use release::{Released, release};
 pub use socket::XskPort;
 pub use umem::Umem;

@@ -1,17 +1,26 @@
-//! Takes gate and guard away: from then on the kernel routes as it likes.
+//! Takes gate, guard and flow memory away: from then on the kernel routes as it likes.
 
 use std::io;
 
 use super::clsact;
+use super::flows;
 use super::pins::Pins;
 
-/// Removes every pin of this network namespace, and with it the programs. Returns the
-/// interfaces that had a gate or a guard, each once, those that no longer exist included.
+/// What was there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// The interfaces that had a gate or a guard, each once, those that no longer exist included.
+    pub interfaces: Vec<String>,
+    /// Whether flows were remembered.
+    pub flow_memory: bool,
+}
+
+/// Removes every pin of this network namespace, and with it the programs and the flow memory.
 ///
 /// # Errors
 /// When a pin cannot be removed.
-pub fn release(pins: Pins) -> io::Result<Vec<String>> {
-    let mut interfaces = Vec::new();
+pub fn release(pins: Pins) -> io::Result<Released> {
+    let mut released = Released::default();
     for (kind, interface, path) in pins.list()? {
         match kind.as_str() {
             "guard_counts" => clsact::detach(&interface),
@@ -19,10 +28,14 @@ pub fn release(pins: Pins) -> io::Result<Vec<String>> {
             _ => {}
         }
         std::fs::remove_file(path)?;
-        interfaces.push(interface);
+        if kind == flows::PIN_KIND {
+            released.flow_memory = true;
+        } else {
+            released.interfaces.push(interface);
+        }
     }
-    interfaces.sort();
-    interfaces.dedup();
+    released.interfaces.sort();
+    released.interfaces.dedup();
     pins.remove()?;
-    Ok(interfaces)
+    Ok(released)
 }

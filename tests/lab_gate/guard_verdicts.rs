@@ -166,7 +166,7 @@ fn the_clsact_filter_is_replaced_and_released() {
         assert_eq!(ping(&lab, "h10", SERVER, 2, 10), 0);
         let [leak, _] = lab.isp_counts();
         assert_eq!(leak.internal, 0, "the filter stays without a process");
-        assert_eq!(release(pins(&lab)).expect("release"), ["wan0"]);
+        assert_eq!(release(pins(&lab)).expect("release").interfaces, ["wan0"]);
         assert_bare(&lab, "wan0");
         assert_eq!(qdiscs(), 0, "the queueing discipline was ours");
 

@@ -70,7 +70,9 @@ fn after_a_kill_the_next_start_adopts_the_links() {
     });
     assert!(before.1.iter().flatten().all(|(_, counts)| counts.passed >= 3), "not all was counted: {before:?}");
 
-    let _daemon = start(&lab, 2);
+    let again = start(&lab, 2);
+    let says = again.output();
+    assert!(daemon.output().contains("flow memory: new") && says.contains("flow memory: adopted, "), "{says}");
     let second = all_in_force(&lab);
     for (was, is) in first.iter().zip(&second) {
         assert_eq!(was.link, is.link, "the same link");

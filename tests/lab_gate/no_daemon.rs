@@ -77,7 +77,7 @@ fn without_a_daemon_nothing_leaks_and_the_kernels_own_goes_on() {
     }
 
     let released = in_gateway(&lab, || release(pins(&lab)).expect("release"));
-    assert_eq!(released, ["lan0", "wan0", "wan1"]);
+    assert_eq!(released.interfaces, ["lan0", "wan0", "wan1"]);
     for interface in ["lan0", "wan0", "wan1"] {
         assert_bare(&lab, interface);
     }

@@ -15,12 +15,13 @@ typedef unsigned long long u64;
 
 enum {
 	MAP_HASH = 1,
+	MAP_ARRAY = 2,
 	MAP_PERCPU_ARRAY = 6,
 	MAP_LPM_TRIE = 11,
 	MAP_XSKMAP = 17,
 };
 
-enum { F_NO_PREALLOC = 1 };
+enum { F_NO_PREALLOC = 1, F_MMAPABLE = 1 << 10 };
 
 static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
 static u64 (*const ktime_get_ns)(void) = (void *)5;
