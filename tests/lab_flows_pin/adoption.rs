@@ -163,8 +163,10 @@ fn a_record_older_than_a_tick_can_tell_does_not_look_young_after_a_long_stop() {
         memory.served(stopped);
         drop(memory);
         // An hour without a packet and a stop of 18: a tick can still tell, and the records are expired.
-        let (memory, adoption) = open(&pins, Nanos(stopped.0 + 18 * HOUR));
+        let later = stopped.0 + 18 * HOUR;
+        let (memory, adoption) = open(&pins, Nanos(later));
         assert_eq!(adoption, Adoption::Adopted { flows: 100 });
+        assert_eq!(stand.array::<8>("header").get(&0, 0).expect("the header")[5], later, "served from now on");
         memory.served(stopped);
         drop(memory);
         // 20 hours: a whole round of ticks and half an hour. They would all look half an hour old.
