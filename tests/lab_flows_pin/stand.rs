@@ -4,6 +4,7 @@ use std::io;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use aya::maps::{Array, Map, MapData};
@@ -30,6 +31,8 @@ pub const KEY: HashKey = HashKey([
     0x1357_9bdf_0246_8ace,
 ]);
 
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A BPF file system, unmounted in the end, in a network namespace that only this thread has.
 pub struct Stand {
     folder: tempfile::TempDir,
@@ -41,6 +44,8 @@ pub fn on_stand(test: impl FnOnce(&Stand) + Send + 'static) {
         eprintln!("skipped: SIXWAYS_SKIP_LAB=1");
         return;
     }
+    // One at a time: a child that another test starts holds all locks of this process until it executes.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let run = thread::spawn(move || test(&Stand::enter()));
     if let Err(panic) = run.join() {
         std::panic::resume_unwind(panic);
