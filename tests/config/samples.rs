@@ -119,6 +119,7 @@ fn the_long_sample_without_its_marked_values_is_all_defaults() {
     let text: String = DUAL_ISP.lines().filter(marked).map(|line| format!("{line}\n")).collect();
     let (long, minimal) = (good(&text), good(MINIMAL));
     assert_eq!((long.dataplane, long.host, long.metrics), (minimal.dataplane, minimal.host, minimal.metrics));
+    assert_eq!(long.flows, minimal.flows);
     assert_eq!(long.site, minimal.site);
     for isp in &long.isps {
         let default = &minimal.isps[1];

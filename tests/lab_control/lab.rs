@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sixways::control::config::{Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, NextHop, OnStop, Site};
+use sixways::control::config::{self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, NextHop, OnStop, Site};
 use sixways::npt::Mapping;
 
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -201,5 +201,7 @@ pub fn config() -> Config {
         },
         host: Host { rules: true, on_stop: OnStop::Block },
         metrics: Metrics { listen: None },
+        // Everything else as it is by default.
+        ..config::parse(include_str!("../../configs/minimal.toml")).expect("the sample")
     }
 }

@@ -19,7 +19,7 @@ mod steering;
 #[cfg(test)]
 pub(in crate::control) mod tests;
 
-use crate::control::config::Config;
+use crate::control::config::{Config, Flows};
 use crate::control::ids::Ids;
 use crate::control::kernel::KernelState;
 use crate::flow::Timeouts;
@@ -77,7 +77,7 @@ pub fn compile(
         routes: routes::lan_routes(&site),
         steering: steering::steering(&site)?,
         filter: Filter::default(),
-        timeouts: Timeouts::rfc6092(),
+        timeouts: timeouts(&config.flows),
         usable: next_hops::usable(&site, &uplinks),
         uplinks,
         hash_key,
@@ -85,6 +85,10 @@ pub fn compile(
         accept_any_uplink: config.site.accept_any_uplink,
     };
     Ok(Generation { snapshot, gate: gate::tables(&site, &own) })
+}
+
+fn timeouts(flows: &Flows) -> Timeouts {
+    Timeouts::new(flows.tcp_established, flows.tcp_transitory, flows.udp, flows.icmpv6, flows.other)
 }
 
 fn untagged(site: &Site<'_>) -> Box<[Option<EdgeId>]> {

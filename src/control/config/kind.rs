@@ -1,7 +1,9 @@
 //! What the keys of a configuration take.
 
 use super::schema::VERSION;
+use super::span::{self, SHORTEST};
 use super::{Idle, Mode, OnStop};
+use crate::limits::MAX_FLOW_TIMEOUT;
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,8 @@ pub enum Kind {
     WordOr(&'static str, u64, u64),
     /// One of these words.
     Word(fn() -> Vec<&'static str>),
+    /// A time with its units.
+    Span,
     /// `true` or `false`.
     Boolean,
     /// An IPv6 prefix that NPTv6 can translate.
@@ -79,6 +83,9 @@ impl Kind {
             Self::OneOf(numbers) => list(numbers.iter().map(u64::to_string).collect()),
             Self::WordOr(word, low, high) => format!("\"{word}\", or a whole number from {low} to {high}"),
             Self::Word(words) => list(words().iter().map(|word| format!("\"{word}\"")).collect()),
+            Self::Span => {
+                format!("a time from {} to {} like \"2h4m\"", span::show(SHORTEST), span::show(MAX_FLOW_TIMEOUT))
+            }
             Self::Boolean => "true or false".to_owned(),
             Self::Prefix => "an IPv6 prefix of at most 64 bits like \"2001:db8:1::/48\"".to_owned(),
             Self::Prefixes => "a list of IPv6 prefixes of at most 64 bits like [\"fd12:3456:789a::/48\"]".to_owned(),

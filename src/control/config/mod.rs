@@ -10,6 +10,7 @@ mod problem;
 mod raw;
 mod reader;
 pub mod schema;
+pub mod span;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -24,6 +25,7 @@ pub use kind::Kind;
 pub use problem::Problem;
 
 use crate::npt::Mapping;
+use crate::units::Nanos;
 use reader::{Errors, Place};
 
 /// The configuration in the file at `path`.
@@ -72,6 +74,8 @@ pub struct Config {
     pub lans: Vec<Lan>,
     /// `[[isp]]`, in the order of the file.
     pub isps: Vec<Isp>,
+    /// `[flows]`
+    pub flows: Flows,
     /// `[dataplane]`
     pub dataplane: Dataplane,
     /// `[host]`
@@ -120,6 +124,23 @@ pub enum NextHop {
     Auto,
     /// This link-local or on-link address.
     Address(Ipv6Addr),
+}
+
+/// `[flows]`: flow memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flows {
+    /// Flows remembered at the same time; 0: none.
+    pub capacity: u64,
+    /// Time without a packet until an established TCP flow is forgotten.
+    pub tcp_established: Nanos,
+    /// Likewise for TCP that is opening or closing.
+    pub tcp_transitory: Nanos,
+    /// Likewise for UDP and UDP-Lite.
+    pub udp: Nanos,
+    /// Likewise for ICMPv6.
+    pub icmpv6: Nanos,
+    /// Likewise for all other protocols.
+    pub other: Nanos,
 }
 
 /// `[dataplane]`: sockets, rings and cores.

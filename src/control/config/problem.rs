@@ -41,6 +41,10 @@ pub enum Problem {
     Choice { found: String, similar: Option<&'static str>, limits: String },
     #[error("{found} is not a power of two")]
     PowerOfTwo { found: u64, below: u64, above: u64 },
+    #[error("`{0}` is a time without its unit")]
+    SpanUnit(String),
+    #[error("`{0}` is not a time")]
+    SpanSyntax(String),
     #[error("the list is empty")]
     EmptyList { example: String },
 
@@ -146,6 +150,12 @@ impl Problem {
             Self::Choice { similar: Some(similar), .. } => format!("did you mean \"{similar}\"?"),
             Self::Choice { limits, .. } | Self::Range { limits, .. } => format!("write {limits}"),
             Self::PowerOfTwo { below, above, .. } => format!("the powers of two next to it are {below} and {above}"),
+            Self::SpanUnit(number) => {
+                format!("write \"{number}s\" for seconds, \"{number}m\" for minutes, or hours (h)")
+            }
+            Self::SpanSyntax(_) => {
+                "write whole hours (h), minutes (m) and seconds (s) in this order, like \"2h4m\" or \"90s\"".to_owned()
+            }
             Self::EmptyList { example } => format!("write at least one, like {example}"),
 
             Self::PrefixSyntax(_) => "write ADDRESS/LENGTH, like 2001:db8:1::/48".to_owned(),

@@ -8,9 +8,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
 use super::reader::{At, Errors, Place, Table, type_name};
-use super::schema::{DATAPLANE, HOST, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
+use super::schema::{DATAPLANE, FLOWS, HOST, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
 use super::{Idle, Mode, NextHop, OnStop};
 use crate::npt::{Prefix, PrefixError};
+use crate::units::Nanos;
 
 /// A value that is there and right by itself; otherwise its error has been reported, or the
 /// key is optional and absent.
@@ -23,6 +24,7 @@ pub struct Raw {
     pub accept_any_uplink: Known<bool>,
     pub lans: Vec<Known<String>>,
     pub isps: Vec<RawIsp>,
+    pub flows: RawFlows,
     pub dataplane: RawDataplane,
     pub rules: Known<bool>,
     pub on_stop: Known<OnStop>,
@@ -51,6 +53,17 @@ pub struct RawIsp {
 pub struct RawPair {
     pub internal: Known<Prefix>,
     pub external: Known<Prefix>,
+}
+
+/// `[flows]`
+#[derive(Debug)]
+pub struct RawFlows {
+    pub capacity: Known<u64>,
+    pub tcp_established: Known<Nanos>,
+    pub tcp_transitory: Known<Nanos>,
+    pub udp: Known<Nanos>,
+    pub icmpv6: Known<Nanos>,
+    pub other: Known<Nanos>,
 }
 
 /// `[dataplane]`
@@ -90,6 +103,7 @@ impl Raw {
             accept_any_uplink: site.boolean("accept_any_uplink"),
             lans: blocks(document, &LAN, errors).iter().map(|lan| interface(lan, "interface")).collect(),
             isps: blocks(document, &ISP, errors).iter().map(|isp| RawIsp::read(isp, errors)).collect(),
+            flows: RawFlows::read(&section(document, &FLOWS, errors)),
             dataplane: RawDataplane::read(&section(document, &DATAPLANE, errors)),
             rules: host.boolean("rules"),
             on_stop: host.word("on_stop"),
@@ -111,6 +125,19 @@ impl RawIsp {
             next_hop: next_hop(table, "next_hop"),
             weight: table.number("weight"),
             mtu: table.word_or_number("mtu"),
+        }
+    }
+}
+
+impl RawFlows {
+    fn read(table: &Table<'_>) -> Self {
+        Self {
+            capacity: table.number("capacity"),
+            tcp_established: table.span("tcp_established"),
+            tcp_transitory: table.span("tcp_transitory"),
+            udp: table.span("udp"),
+            icmpv6: table.span("icmpv6"),
+            other: table.span("other"),
         }
     }
 }

@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue};
 use super::kind::{Kind, Word};
 use super::problem::Problem;
 use super::schema::{Default, Key, SECTIONS, Section};
+use super::span::{self, SHORTEST};
+use crate::limits::MAX_FLOW_TIMEOUT;
+use crate::units::Nanos;
 
 /// A place of the file.
 #[derive(Clone, Debug)]
@@ -173,6 +176,24 @@ impl<'a> Table<'a> {
         match value.as_bool() {
             Some(value) => Some(At { value, place }),
             None => self.wrong_type(&place, &value, key.kind.limits()),
+        }
+    }
+
+    /// A time within the limits of all times.
+    pub fn span(&self, name: &str) -> Option<At<Nanos>> {
+        let (key, At { value, place }) = self.value(name)?;
+        let text = match value.as_ref() {
+            DeValue::String(text) => text,
+            DeValue::Integer(number) => return self.wrong(&place, Problem::SpanUnit(number.to_string())),
+            other => return self.wrong_type(&place, other, key.kind.limits()),
+        };
+        match span::parse(text) {
+            Some(value) if (SHORTEST..=MAX_FLOW_TIMEOUT).contains(&value) => Some(At { value, place }),
+            Some(_) => self.wrong(&place, Problem::Range { found: text.to_string(), limits: key.kind.limits() }),
+            None if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) => {
+                self.wrong(&place, Problem::SpanUnit(text.to_string()))
+            }
+            None => self.wrong(&place, Problem::SpanSyntax(text.to_string())),
         }
     }
 

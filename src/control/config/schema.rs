@@ -5,7 +5,7 @@
 
 use super::kind::{Kind, words};
 use super::{Idle, Mode, OnStop};
-use crate::limits::{MAX_BATCH, MIN_MTU};
+use crate::limits::{MAX_BATCH, MAX_FLOWS, MIN_MTU};
 
 /// The version of the file format that this gateway reads.
 pub const VERSION: u64 = 1;
@@ -73,7 +73,7 @@ pub static ROOT: Section = Section {
         Default::Required("1"),
         "Version of the file format. Another version is refused.",
     )],
-    planned: &["policy", "rule", "filter", "flows", "icmp", "ha", "notify", "ipv4"],
+    planned: &["policy", "rule", "filter", "icmp", "ha", "notify", "ipv4"],
 };
 
 /// `[site]`
@@ -211,6 +211,28 @@ pub static PAIR: Section = Section {
     planned: &[],
 };
 
+/// `[flows]`
+pub static FLOWS: Section = Section {
+    header: "[flows]",
+    meaning: "Flow memory: which ISP each flow goes by, and how long it is remembered without a packet. Optional.",
+    keys: &[
+        key(
+            "capacity",
+            Kind::Integer(0, MAX_FLOWS),
+            "flows",
+            Default::Value("1000000"),
+            "Flows that are remembered at the same time. 0: none, every packet goes by the hash alone; that needs \
+             `[filter] inbound = \"open\"`.",
+        ),
+        key("tcp_established", Kind::Span, "", Default::Value(r#""2h4m""#), "TCP after both sides have sent data."),
+        key("tcp_transitory", Kind::Span, "", Default::Value(r#""4m""#), "TCP that is opening or closing."),
+        key("udp", Kind::Span, "", Default::Value(r#""5m""#), "UDP and UDP-Lite."),
+        key("icmpv6", Kind::Span, "", Default::Value(r#""60s""#), "ICMPv6 echo."),
+        key("other", Kind::Span, "", Default::Value(r#""5m""#), "All other protocols: ESP, GRE, SCTP and so on."),
+    ],
+    planned: &[],
+};
+
 /// `[dataplane]`
 pub static DATAPLANE: Section = Section {
     header: "[dataplane]",
@@ -328,7 +350,7 @@ pub static METRICS: Section = Section {
 };
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&Section; 8] = [&ROOT, &SITE, &LAN, &ISP, &PAIR, &DATAPLANE, &HOST, &METRICS];
+pub static SECTIONS: [&Section; 9] = [&ROOT, &SITE, &LAN, &ISP, &PAIR, &FLOWS, &DATAPLANE, &HOST, &METRICS];
 
 impl Section {
     /// The key called `name`.

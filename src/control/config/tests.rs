@@ -37,6 +37,16 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         stamp_every: 64,
     };
     assert_eq!(config.dataplane, dataplane);
+    let minutes = |minutes: u64| Nanos::from_millis(minutes * 60_000);
+    let flows = Flows {
+        capacity: 1_000_000,
+        tcp_established: minutes(124),
+        tcp_transitory: minutes(4),
+        udp: minutes(5),
+        icmpv6: minutes(1),
+        other: minutes(5),
+    };
+    assert_eq!(config.flows, flows);
     assert_eq!(config.host, Host { rules: true, on_stop: OnStop::Block });
     assert_eq!(config.metrics.listen, Some("[::1]:9636".parse().unwrap()));
 }

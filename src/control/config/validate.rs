@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::raw::{Raw, RawDataplane, RawIsp};
 use super::reader::{At, Errors, Place};
 use super::schema::FRAME_OVERHEAD;
-use super::{Config, Dataplane, Host, Isp, Lan, Metrics, NextHop, Site};
+use super::{Config, Dataplane, Flows, Host, Isp, Lan, Metrics, NextHop, Site};
 use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
 
@@ -264,10 +264,19 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         idle: rings.idle?.value,
         stamp_every: slots(rings.stamp_every)?,
     };
+    let flows = Flows {
+        capacity: raw.flows.capacity?.value,
+        tcp_established: raw.flows.tcp_established?.value,
+        tcp_transitory: raw.flows.tcp_transitory?.value,
+        udp: raw.flows.udp?.value,
+        icmpv6: raw.flows.icmpv6?.value,
+        other: raw.flows.other?.value,
+    };
     Some(Config {
         site: Site { internal, accept_any_uplink },
         lans,
         isps,
+        flows,
         dataplane,
         host: Host { rules: raw.rules?.value, on_stop: raw.on_stop?.value },
         metrics: Metrics { listen: raw.listen?.value },

@@ -8,7 +8,7 @@ mod hops;
 use std::net::Ipv6Addr;
 
 use crate::control::compile::compile;
-use crate::control::config::{Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, NextHop, OnStop, Site};
+use crate::control::config::{self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, NextHop, OnStop, Site};
 use crate::control::ids::Ids;
 use crate::control::kernel::{
     Address, Hop, KernelState, Link, Neighbour, Preference, Reachability, Route, RouteKind, TABLE_LOCAL, TABLE_MAIN,
@@ -76,6 +76,8 @@ impl World {
             },
             host: Host { rules: true, on_stop: OnStop::Block },
             metrics: Metrics { listen: None },
+            // Everything else as it is by default.
+            ..config::parse(include_str!("../../../../configs/minimal.toml")).unwrap()
         };
         let mut world = Self { config, kernel: KernelState::default() };
         for (ifindex, name) in (1..).zip(DEVICES) {
