@@ -3,7 +3,7 @@
 use super::rules::{Match, Traffic};
 
 /// The inbound filter.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// What comes in.
     pub inbound: Inbound,

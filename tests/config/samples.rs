@@ -1,7 +1,7 @@
 //! `configs/`: good files, and the one that shows every key.
 
 use sixways::control::config::schema::{Default, SECTIONS, Section};
-use sixways::control::config::{Config, parse};
+use sixways::control::config::{Config, Isp, parse};
 
 use super::{check, files};
 
@@ -36,14 +36,18 @@ fn the_first_hour_needs_no_more_than_it_did() {
 
 /// The parts of `text` that belong to `section`: between its header and the next one.
 fn part_of<'a>(text: &'a str, section: &Section) -> Vec<&'a str> {
-    if section.header.starts_with("mappings") {
-        return text.split("mappings = [").skip(1).map(|rest| rest.split("\n]").next().unwrap()).collect();
+    // The comments on the keys of a table that stands in a line are within the list, or above the line.
+    if let Some(list) = section.header.strip_suffix("{ … }]") {
+        return text.split(list).skip(1).map(|rest| rest.split("\n]").next().unwrap()).collect();
+    }
+    if section.header.ends_with("{ … }") {
+        return vec![text.split("\nname = \"telephones\"").nth(1).unwrap().split("\nmatch = ").next().unwrap()];
     }
     let mut parts = vec![("", 0)];
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if line.starts_with('[') {
-            parts.push((line.trim(), at));
+            parts.push((if line.starts_with("[policy.") { "[policy.NAME]" } else { line.trim() }, at));
         }
         at += line.len();
     }
@@ -73,8 +77,8 @@ fn the_long_sample_shows_every_key_with_its_default() {
         for key in section.keys {
             let comment = match comment_on(&parts, key.name) {
                 Some(comment) => comment,
-                // The keys of a pair stand in one line; their comments name them.
-                None if section.header.starts_with("mappings") => {
+                // Such keys stand in one line; their comments name them.
+                None if section.header.contains(" = ") => {
                     let line = parts[0].lines().find(|line| line.trim().starts_with(&format!("# {}:", key.name)));
                     line.unwrap_or_else(|| panic!("no comment on {}", key.name)).to_owned()
                 }
@@ -106,6 +110,12 @@ fn a_stated_default_changes_nothing() {
                 "[site]" => MINIMAL.replace("[site]\n", &format!("[site]\n{line}")),
                 "[[isp]]" if MINIMAL.contains(&line) => MINIMAL.to_owned(),
                 "[[isp]]" => format!("{MINIMAL}{line}"),
+                "[policy.NAME]" => format!("{MINIMAL}\n[policy.default]\n{line}"),
+                "[[rule]]" => {
+                    let rule = format!("{MINIMAL}\n[[rule]]\npolicy = \"default\"\n");
+                    assert_eq!(good(&format!("{rule}{line}")), good(&rule), "{line}");
+                    continue;
+                }
                 header => format!("{MINIMAL}\n{header}\n{line}"),
             };
             assert_eq!(good(&text), minimal, "{} {line}", section.header);
@@ -119,10 +129,12 @@ fn the_long_sample_without_its_marked_values_is_all_defaults() {
     let text: String = DUAL_ISP.lines().filter(marked).map(|line| format!("{line}\n")).collect();
     let (long, minimal) = (good(&text), good(MINIMAL));
     assert_eq!((long.dataplane, long.host, long.metrics), (minimal.dataplane, minimal.host, minimal.metrics));
-    assert_eq!(long.flows, minimal.flows);
+    assert_eq!((long.flows, long.policies[0].hash), (minimal.flows, minimal.policies[0].hash));
+    assert_eq!((long.filter.inbound, long.filter.scope), (minimal.filter.inbound, minimal.filter.scope));
     assert_eq!(long.site, minimal.site);
     for isp in &long.isps {
         let default = &minimal.isps[1];
-        assert_eq!((isp.next_hop, isp.weight, isp.mtu), (default.next_hop, default.weight, default.mtu));
+        let of = |isp: &Isp| (isp.next_hop, isp.weight, isp.tier, isp.mtu);
+        assert_eq!(of(isp), of(default));
     }
 }

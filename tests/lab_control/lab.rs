@@ -179,6 +179,7 @@ pub fn config() -> Config {
         ],
         next_hop: NextHop::Auto,
         weight: 1,
+        tier: 1,
         mtu: None,
     };
     Config {

@@ -25,7 +25,7 @@ use crate::control::kernel::KernelState;
 use crate::flow::Timeouts;
 use crate::hash::HashKey;
 use crate::limits::MIN_MTU;
-use crate::snapshot::{BucketError, Edge, Filter, Generation, MappingTable, Role, Snapshot, Uplink, UplinkMapping};
+use crate::snapshot::{BucketError, Edge, Generation, MappingTable, Role, Snapshot, Uplink, UplinkMapping};
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
 
@@ -41,6 +41,15 @@ pub enum CompileError {
     /// Not Ethernet.
     #[error("interface `{0}` has no MAC address; a [[lan]] or [[isp]] needs an Ethernet interface")]
     NoMac(String),
+    /// A rule names a policy that is not there.
+    #[error("there is no policy `{0}`; add [policy.{0}] or name another one in the rule")]
+    NoPolicy(String),
+    /// A policy or rule names an ISP that is not there.
+    #[error("there is no ISP `{0}`; name one of the [[isp]] blocks in the policy or rule")]
+    NoIsp(String),
+    /// More policies than ids.
+    #[error("there are more policies than {max}; let rules share policies by their names", max = crate::limits::MAX_POLICIES)]
+    TooManyPolicies,
     /// No bucket table.
     #[error("the ISPs' weights make no table: {0}")]
     Buckets(#[from] BucketError),
@@ -76,7 +85,7 @@ pub fn compile(
         mappings: MappingTable::new(&mappings, uplinks.len()),
         routes: routes::lan_routes(&site),
         steering: steering::steering(&site)?,
-        filter: Filter::default(),
+        filter: config.filter.clone(),
         timeouts: timeouts(&config.flows),
         usable: next_hops::usable(&site, &uplinks),
         uplinks,

@@ -2,8 +2,10 @@
 
 use super::schema::VERSION;
 use super::span::{self, SHORTEST};
-use super::{Idle, Mode, OnStop};
+use super::traffic::PROTOCOLS;
+use super::{Idle, Mode, OnStop, Otherwise};
 use crate::limits::MAX_FLOW_TIMEOUT;
+use crate::snapshot::{HashFields, Inbound, Scope};
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,24 @@ pub enum Kind {
     Interface,
     /// The name of an ISP.
     IspName,
+    /// The names of some ISPs.
+    IspNames,
+    /// The name of a policy.
+    PolicyName,
+    /// The name of a rule.
+    RuleName,
+    /// A table of conditions.
+    Match,
+    /// A list of tables of conditions.
+    Allows,
+    /// IPv6 prefixes of any length, or addresses: one or a list.
+    AnyPrefixes,
+    /// The name or number of a protocol.
+    Protocol,
+    /// Ports and ranges of ports: one or a list.
+    Ports,
+    /// Code points by name or number: one or a list.
+    Dscp,
     /// `"auto"` or an IPv6 address.
     NextHop,
     /// `"auto"` or a list of cores.
@@ -61,6 +81,32 @@ impl Word for Idle {
 
 impl Word for OnStop {
     const WORDS: &'static [(&'static str, Self)] = &[("block", Self::Block), ("release", Self::Release)];
+}
+
+impl Word for HashFields {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("source+destination", Self::SourceAndDestination),
+        ("source", Self::Source),
+        ("source-64", Self::Source64),
+        ("five-tuple", Self::FiveTuple),
+    ];
+}
+
+impl Word for Inbound {
+    const WORDS: &'static [(&'static str, Self)] = &[("established", Self::Established), ("open", Self::Open)];
+}
+
+impl Word for Scope {
+    const WORDS: &'static [(&'static str, Self)] = &[("flow", Self::Flow), ("endpoint", Self::Endpoint)];
+}
+
+impl Word for Otherwise {
+    const WORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("drop", Self::Drop)];
+}
+
+/// The word that stands for `value`.
+pub(super) fn word<W: Word + PartialEq>(value: W) -> &'static str {
+    W::WORDS.iter().find(|(_, other)| *other == value).map_or("", |(word, _)| word)
 }
 
 pub(super) fn words<W: Word>() -> Vec<&'static str> {
@@ -94,6 +140,24 @@ impl Kind {
                 .to_owned(),
             Self::Interface => "an interface name of 1 to 15 characters like \"wan0\"".to_owned(),
             Self::IspName => "1 to 32 characters out of a-z 0-9 _ - like \"fiber\"".to_owned(),
+            Self::IspNames => "a list of names of ISPs like [\"fiber\"]".to_owned(),
+            Self::PolicyName => "the name of a policy like \"default\"".to_owned(),
+            Self::RuleName => "1 to 64 characters without quotes and backslashes like \"voice\"".to_owned(),
+            Self::Match => "a table of conditions like { proto = \"udp\", dst_port = 5060 }".to_owned(),
+            Self::Allows => "a list of tables of conditions like [{ dst = \"fd12:3456:789a:1::25\", proto = \"tcp\", \
+                             dst_port = 25 }]"
+                .to_owned(),
+            Self::AnyPrefixes => "an IPv6 address or prefix, or a list of them like [\"2001:db8:f::/48\"]".to_owned(),
+            Self::Protocol => {
+                let names: Vec<&str> = PROTOCOLS.iter().map(|(name, _)| *name).collect();
+                format!("the name of a protocol ({}), or a number from 0 to 255", names.join(", "))
+            }
+            Self::Ports => "a port, a range like \"8000-8099\", or a list of them like [25, 443]".to_owned(),
+            Self::Dscp => {
+                "the name of a code point (ef, va, le, cs0 to cs7, af11 to af43), a number from 0 to 63, or a \
+                           list of them like [\"ef\"]"
+                    .to_owned()
+            }
             Self::NextHop => "\"auto\", or an IPv6 address like \"fe80::1\"".to_owned(),
             Self::Cores => "\"auto\", or a list of distinct core numbers from 0 to 1023 like [2, 3]".to_owned(),
             Self::Listen => "\"off\", or an address and port like \"[::1]:9636\"".to_owned(),

@@ -13,6 +13,7 @@ pub mod schema;
 pub mod span;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 mod validate;
 
 use std::net::{Ipv6Addr, SocketAddr};
@@ -25,6 +26,7 @@ pub use kind::Kind;
 pub use problem::Problem;
 
 use crate::npt::Mapping;
+pub use crate::snapshot::{Filter, HashFields, Inbound, Match, Scope};
 use crate::units::Nanos;
 use reader::{Errors, Place};
 
@@ -74,6 +76,12 @@ pub struct Config {
     pub lans: Vec<Lan>,
     /// `[[isp]]`, in the order of the file.
     pub isps: Vec<Isp>,
+    /// `[policy.NAME]`: the default policy, then the others in the order of the file.
+    pub policies: Vec<Policy>,
+    /// `[[rule]]`, in the order of the file.
+    pub rules: Vec<Rule>,
+    /// `[filter]`
+    pub filter: Filter,
     /// `[flows]`
     pub flows: Flows,
     /// `[dataplane]`
@@ -111,8 +119,10 @@ pub struct Isp {
     pub mappings: Vec<Mapping>,
     /// Its router.
     pub next_hop: NextHop,
-    /// Share of the address pairs, relative to the other ISPs' weights.
+    /// Share of the flows, relative to the other ISPs of its tier; 0: only as a last resort.
     pub weight: u32,
+    /// Flows take an ISP of the lowest tier that has one which will do.
+    pub tier: u8,
     /// Largest IPv6 packet that it carries; `None`: the interface's MTU.
     pub mtu: Option<u16>,
 }
@@ -124,6 +134,60 @@ pub enum NextHop {
     Auto,
     /// This link-local or on-link address.
     Address(Ipv6Addr),
+}
+
+/// `[policy.NAME]`: which ISPs, and what decides among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name; `default` for the one that needs no rule.
+    pub name: String,
+    /// Names of its ISPs, at least one; `None`: every ISP.
+    pub isps: Option<Vec<String>>,
+    /// What decides.
+    pub hash: HashFields,
+}
+
+/// `[[rule]]`: what happens to new flows of some kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name; `rule N` by its position from 1 where the file gives none.
+    pub name: String,
+    /// To which flows it applies.
+    pub matches: Match,
+    /// What happens.
+    pub action: RuleAction,
+}
+
+/// What a rule does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// The policy of this name chooses.
+    Policy(String, Otherwise),
+    /// A policy of its own chooses, with the default hash, among these ISPs.
+    Isps(Vec<String>, Otherwise),
+    /// The packet is dropped.
+    Drop,
+}
+
+/// What happens when none of a rule's ISPs will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The default policy chooses.
+    Default,
+    /// The packet is dropped.
+    Drop,
+}
+
+impl Otherwise {
+    /// The word for it in the file.
+    pub fn word(self) -> &'static str {
+        kind::word(self)
+    }
+}
+
+/// The word for `hash` in the file.
+pub fn hash_word(hash: HashFields) -> &'static str {
+    kind::word(hash)
 }
 
 /// `[flows]`: flow memory.

@@ -3,7 +3,8 @@
 use std::net::Ipv6Addr;
 
 use super::raw::is_isp_name;
-use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS};
+use super::traffic::{WITH_PORTS, protocol_name};
+use crate::limits::{MAX_ALLOWS, MAX_EDGES, MAX_MAPPINGS, MAX_POLICIES, MAX_RULES, MAX_UPLINKS};
 use crate::npt::Prefix;
 
 /// What is wrong with one place of a configuration. The message says what; [`Problem::remedy`]
@@ -98,6 +99,54 @@ pub enum Problem {
     NextHopInside { address: Ipv6Addr, internal: Prefix },
     #[error("next hop {address} lies in {external}, which belongs to ISP \"{isp}\"")]
     NextHopElsewhere { address: Ipv6Addr, external: Prefix, isp: String },
+    #[error("`{0}` is not a name for a policy")]
+    PolicyName(String),
+    #[error("`{0}` is not a name for a rule")]
+    RuleName(String),
+    #[error("the name \"{name}\" is taken by the rule of line {line}")]
+    RuleNameTwice { name: String, line: usize },
+    #[error("the policy that `isps` makes would be called \"{0}\" like the rule, and there is such a policy")]
+    RuleNameIsPolicy(String),
+    #[error("there is no ISP \"{name}\"")]
+    UnknownIsp { name: String, similar: Option<String>, known: Vec<String> },
+    #[error("there is no policy \"{name}\"")]
+    UnknownPolicy { name: String, similar: Option<String>, known: Vec<String> },
+    #[error("ISP \"{0}\" is listed twice")]
+    IspListedTwice(String),
+    #[error("the rule does not say what happens")]
+    NoAction,
+    #[error("{} are given, and only one of them can hold", .0.join(" and "))]
+    SeveralActions(Vec<String>),
+    #[error("`else` is given, but a rule that drops has no else")]
+    ElseOfDrop,
+    #[error("`{0}` is neither an IPv6 address nor a prefix")]
+    NotAddresses(String),
+    #[error("`{0}` is not a port or a range of ports")]
+    Ports(String),
+    #[error("protocol {0} is an extension header, which rules look behind")]
+    ExtensionHeader(u8),
+    #[error("ports are given, but {protocol} has none")]
+    PortsOfPortless { protocol: String },
+    #[error("ports are given, but no protocol that has them")]
+    PortsOfAnything,
+    #[error("{prefix} lies outside the site, where nothing that is to leave comes from")]
+    SourceOutside { prefix: Prefix, site: String },
+    #[error("{prefix} lies inside the site, and what stays inside meets no rule")]
+    DestinationInside { prefix: Prefix },
+    #[error("{prefix} lies outside the site, where nothing that comes in goes to")]
+    AllowOutside { prefix: Prefix, site: String, inside: Option<Ipv6Addr> },
+    #[error("{prefix} lies inside the site, where nothing that comes in comes from")]
+    AllowFromInside { prefix: Prefix },
+    #[error(
+        "without flow memory no packet is known for an answer, and [filter] inbound = \"established\" would let none in"
+    )]
+    StatelessFilter,
+    #[error("{found} policies are too many")]
+    TooManyPolicies { found: usize },
+    #[error("{found} rules are too many")]
+    TooManyRules { found: usize },
+    #[error("{found} elements of `allow` are too many")]
+    TooManyAllows { found: usize },
     #[error("every weight is 0, so no ISP would get a flow")]
     NoWeight,
     #[error("an MTU of {mtu} octets does not fit into a frame of {frame_size}")]
@@ -126,7 +175,9 @@ fn place(section: &str) -> String {
     match section {
         "" => "at the top of the file".to_owned(),
         section if section.starts_with('[') => format!("in {section}"),
-        _ => "in a pair of `mappings`".to_owned(),
+        section if section.starts_with("mappings") => "in a pair of `mappings`".to_owned(),
+        section if section.starts_with("match") => "in `match`".to_owned(),
+        _ => "in an element of `allow`".to_owned(),
     }
 }
 
@@ -215,6 +266,67 @@ impl Problem {
                 "write the address of the ISP's router on the ISP's side, or \"auto\"".to_owned()
             }
             Self::NextHopElsewhere { .. } => "write the router of this ISP, or \"auto\"".to_owned(),
+            Self::PolicyName(name) if is_isp_name(&name.to_ascii_lowercase()) => {
+                format!("did you mean [policy.{}]?", name.to_ascii_lowercase())
+            }
+            Self::PolicyName(_) => "use 1 to 32 characters out of a-z 0-9 _ -, like [policy.voice]".to_owned(),
+            Self::RuleName(_) => {
+                "use 1 to 64 characters without quotes, backslashes and spaces at the ends, like \"voice\"".to_owned()
+            }
+            Self::RuleNameTwice { .. } => "give every rule a name of its own".to_owned(),
+            Self::RuleNameIsPolicy(name) => {
+                format!("give the rule another name, or write policy = \"{name}\" if that policy is meant")
+            }
+            Self::UnknownIsp { similar: Some(similar), .. } | Self::UnknownPolicy { similar: Some(similar), .. } => {
+                format!("did you mean \"{similar}\"?")
+            }
+            Self::UnknownIsp { known, .. } => format!("the ISPs are: {}", known.join(", ")),
+            Self::UnknownPolicy { name, known, .. } => {
+                format!("the policies are: {}; or add [policy.{name}]", known.join(", "))
+            }
+            Self::IspListedTwice(_) => "name every ISP once; its share is its `weight`".to_owned(),
+            Self::NoAction => {
+                "add one of policy = \"default\", isps = [\"…\"] with names of ISPs, and drop = true".to_owned()
+            }
+            Self::SeveralActions(_) => "keep one of them".to_owned(),
+            Self::ElseOfDrop => "remove `else`".to_owned(),
+            Self::NotAddresses(_) => {
+                "write an address like \"2001:db8:f::53\" or ADDRESS/LENGTH like \"2001:db8:f::/48\"".to_owned()
+            }
+            Self::Ports(_) => "write a port like 443, or a range, the lower port first, like \"8000-8099\"".to_owned(),
+            Self::ExtensionHeader(_) => {
+                "write the upper-layer protocol that stands behind it, like \"tcp\" or \"esp\"".to_owned()
+            }
+            Self::PortsOfPortless { .. } => {
+                format!("remove the ports, or write one of the protocols that have them: {}", with_ports())
+            }
+            Self::PortsOfAnything => format!("add `proto`: one of {}", with_ports()),
+            Self::SourceOutside { site, .. } => format!("write inside addresses, out of {site}"),
+            Self::DestinationInside { .. } => {
+                "write addresses outside the site; traffic within it is not the gateway's to steer".to_owned()
+            }
+            Self::AllowOutside { inside: Some(inside), .. } => {
+                format!("allow rules are written on inside addresses: write \"{inside}\", the host behind that address")
+            }
+            Self::AllowOutside { site, .. } => {
+                format!(
+                    "allow rules are written on inside addresses, whichever ISP they come by: write some out of {site}"
+                )
+            }
+            Self::AllowFromInside { .. } => "write addresses outside the site".to_owned(),
+            Self::StatelessFilter => {
+                "write [filter] inbound = \"open\", which lets everything in, or a [flows] capacity over 0".to_owned()
+            }
+            Self::TooManyPolicies { .. } => format!(
+                "keep at most {MAX_POLICIES}, the default one and those that `isps` of rules make included; rules may \
+                 share a policy by its name"
+            ),
+            Self::TooManyRules { .. } => {
+                format!("keep at most {MAX_RULES} [[rule]] blocks; one rule may list many prefixes and ports")
+            }
+            Self::TooManyAllows { .. } => {
+                format!("keep at most {MAX_ALLOWS}; one element may list many prefixes and ports")
+            }
             Self::NoWeight => "give at least one ISP a weight over 0".to_owned(),
             Self::MtuOverFrame { frame_size: 2048, largest, .. } => {
                 format!("write an MTU of at most {largest}, or [dataplane] frame_size = 4096")
@@ -233,6 +345,11 @@ impl Problem {
             Self::Listen(_) => "write ADDRESS:PORT with a port over 0, like \"[::1]:9636\", or \"off\"".to_owned(),
         }
     }
+}
+
+/// The protocols that have ports.
+fn with_ports() -> String {
+    WITH_PORTS.map(protocol_name).join(", ")
 }
 
 /// What a section cannot do without.

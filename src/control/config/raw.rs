@@ -1,5 +1,7 @@
 //! The file as written: every value checked by itself, none against another.
 
+mod steering;
+
 use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::Range;
 
@@ -13,6 +15,8 @@ use super::{Idle, Mode, NextHop, OnStop};
 use crate::npt::{Prefix, PrefixError};
 use crate::units::Nanos;
 
+pub use steering::{RawMatch, RawRule, RawSteering};
+
 /// A value that is there and right by itself; otherwise its error has been reported, or the
 /// key is optional and absent.
 pub type Known<T> = Option<At<T>>;
@@ -20,6 +24,7 @@ pub type Known<T> = Option<At<T>>;
 /// A whole file.
 #[derive(Debug)]
 pub struct Raw {
+    pub steering: RawSteering,
     pub internal: Vec<At<Prefix>>,
     pub accept_any_uplink: Known<bool>,
     pub lans: Vec<Known<String>>,
@@ -45,6 +50,7 @@ pub struct RawIsp {
     pub has_mappings: bool,
     pub next_hop: Known<NextHop>,
     pub weight: Known<u64>,
+    pub tier: Known<u64>,
     pub mtu: Known<Option<u64>>,
 }
 
@@ -99,6 +105,7 @@ impl Raw {
         let metrics = section(document, &METRICS, errors);
         let host = section(document, &HOST, errors);
         Self {
+            steering: RawSteering::read(document, errors),
             internal: if root.is_table(SITE.bare()) { prefixes(&site, "internal") } else { Vec::new() },
             accept_any_uplink: site.boolean("accept_any_uplink"),
             lans: blocks(document, &LAN, errors).iter().map(|lan| interface(lan, "interface")).collect(),
@@ -124,6 +131,7 @@ impl RawIsp {
             has_mappings: table.has("mappings"),
             next_hop: next_hop(table, "next_hop"),
             weight: table.number("weight"),
+            tier: table.number("tier"),
             mtu: table.word_or_number("mtu"),
         }
     }
@@ -184,19 +192,22 @@ fn section<'a>(document: &'a DeTable<'a>, section: &'static Section, errors: &'a
 
 /// A section that stands once for each LAN or ISP, at least once.
 fn blocks<'a>(document: &'a DeTable<'a>, section: &'static Section, errors: &'a Errors) -> Vec<Table<'a>> {
-    let place = Place { path: section.header.to_owned(), span: 0..0 };
-    let Some(value) = document.get(section.bare()) else {
+    let value = document.get(section.bare());
+    if value.is_none_or(|value| value.get_ref().as_array().is_some_and(|array| array.is_empty())) {
+        let place = Place { path: section.header.to_owned(), span: value.map_or(0..0, Spanned::span) };
         errors.add(&place, Problem::MissingSection(section.header));
-        return Vec::new();
-    };
-    let place = Place { span: value.span(), ..place };
+    }
+    optional_blocks(document, section, errors)
+}
+
+/// A section that stands as often as it is needed.
+fn optional_blocks<'a>(document: &'a DeTable<'a>, section: &'static Section, errors: &'a Errors) -> Vec<Table<'a>> {
+    let Some(value) = document.get(section.bare()) else { return Vec::new() };
+    let place = Place { path: section.header.to_owned(), span: value.span() };
     let Some(array) = value.get_ref().as_array() else {
         errors.add(&place, not_section(section, value.get_ref()));
         return Vec::new();
     };
-    if array.is_empty() {
-        errors.add(&place, Problem::MissingSection(section.header));
-    }
     let mut tables = Vec::new();
     for (index, element) in array.iter().enumerate() {
         let entries = element.get_ref().as_table();

@@ -74,8 +74,8 @@ impl<'a> Table<'a> {
         errors: &'a Errors,
     ) -> Self {
         let table = Self { section, prefix, header, entries, errors };
-        for (key, _) in entries.into_iter().flatten() {
-            if let Some(problem) = table.foreign(key.get_ref()) {
+        for (key, value) in entries.into_iter().flatten() {
+            if let Some(problem) = table.foreign(key.get_ref(), value.get_ref()) {
                 let place = Place { path: format!("{}{}", table.prefix, key.get_ref()), span: key.span() };
                 errors.add(&place, problem);
             }
@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
     }
 
     /// Why `name` may not stand in this table.
-    fn foreign(&self, name: &str) -> Option<Problem> {
+    fn foreign(&self, name: &str, value: &DeValue<'_>) -> Option<Problem> {
         let section = self.section;
         // At the top of the file the other sections are keys, too.
         let below = SECTIONS.iter().filter(|below| section.header.is_empty() && below.header.starts_with('['));
@@ -129,7 +129,11 @@ impl<'a> Table<'a> {
         }
         // Keys of a repeated block have names that many a section could have.
         let once = |home: &&&Section| home.header.starts_with('[') && !home.header.starts_with("[[");
-        if let Some(home) = SECTIONS.iter().filter(once).find(|home| home.key(name).is_some()) {
+        // `[[rules]]` is a section misspelt, whatever `[host] rules` is.
+        let is_block =
+            value.is_table() || value.as_array().is_some_and(|all| all.iter().all(|one| one.get_ref().is_table()));
+        let key_of_another = |home: &&&Section| once(home) && !(section.header.is_empty() && is_block);
+        if let Some(home) = SECTIONS.iter().filter(key_of_another).find(|home| home.key(name).is_some()) {
             return Some(Problem::Elsewhere { section: section.header, home: home.header });
         }
         if SECTIONS.iter().any(|other| other.planned.contains(&name)) {
@@ -287,6 +291,31 @@ impl<'a> Table<'a> {
         Some(array.iter().enumerate().map(at).collect())
     }
 
+    /// The elements of a list that must not be empty, or the one value that stands for itself; none
+    /// without the key, which must be optional.
+    pub fn elements(&self, name: &str) -> Vec<At<&'a DeValue<'a>>> {
+        match self.is_list(name) {
+            true => self.list(name).unwrap_or_default(),
+            false => self.element(name).into_iter().collect(),
+        }
+    }
+
+    /// The value of an optional key that no shape fits.
+    pub fn element(&self, name: &str) -> Option<At<&'a DeValue<'a>>> {
+        self.entry(name).map(|(_, value)| At { value: value.get_ref(), place: self.place_of(name) })
+    }
+
+    /// The table of an optional key.
+    pub fn subtable(&self, name: &str) -> Option<&'a DeTable<'a>> {
+        let At { value, place } = self.element(name)?;
+        value.as_table().or_else(|| self.wrong_type(&place, value, self.limits(name)))
+    }
+
+    /// What a key takes, in words.
+    pub fn limits(&self, name: &str) -> String {
+        self.section.key(name).map(|key| key.kind.limits()).unwrap_or_default()
+    }
+
     /// The text `element` of a list.
     pub fn element_text(&self, element: &At<&DeValue<'_>>, expected: &str) -> Option<At<String>> {
         match element.value.as_str() {
@@ -319,7 +348,7 @@ pub fn type_name(value: &DeValue<'_>) -> &'static str {
 }
 
 /// The word that `text` was probably meant to be.
-fn similar(text: &str, words: &[&'static str]) -> Option<&'static str> {
+pub fn similar<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     let lower = text.to_ascii_lowercase().replace('_', "-");
     let distance = |word: &str| strsim::osa_distance(&lower, &word.replace('_', "-"));
     let best = words.iter().copied().min_by_key(|word| distance(word))?;

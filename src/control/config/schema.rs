@@ -3,8 +3,12 @@
 //! The one source of all of them: the parser takes its checks and defaults from here, and
 //! `docs/configuration.md` is rendered from here.
 
+mod steering;
+
 use super::kind::{Kind, words};
 use super::{Idle, Mode, OnStop};
+pub use steering::{ALLOW, FILTER, MATCH, POLICY, RULE};
+
 use crate::limits::{MAX_BATCH, MAX_FLOWS, MIN_MTU};
 
 /// The version of the file format that this gateway reads.
@@ -73,7 +77,7 @@ pub static ROOT: Section = Section {
         Default::Required("1"),
         "Version of the file format. Another version is refused.",
     )],
-    planned: &["policy", "rule", "filter", "icmp", "ha", "notify", "ipv4"],
+    planned: &["icmp", "ha", "notify", "ipv4"],
 };
 
 /// `[site]`
@@ -161,7 +165,14 @@ pub static ISP: Section = Section {
             Kind::Integer(0, 65_535),
             "",
             Default::Value("1"),
-            "Share of the address pairs, relative to the other ISPs' weights. 0: only when no other ISP will do.",
+            "Share of the flows, relative to the other ISPs of its tier. 0: only when no other ISP will do.",
+        ),
+        key(
+            "tier",
+            Kind::Integer(1, 255),
+            "",
+            Default::Value("1"),
+            "Order of preference: flows take an ISP of the lowest tier that has one which will do.",
         ),
         key(
             "mtu",
@@ -173,7 +184,6 @@ pub static ISP: Section = Section {
         ),
     ],
     planned: &[
-        "tier",
         "probes",
         "health",
         "mss_clamp",
@@ -350,7 +360,8 @@ pub static METRICS: Section = Section {
 };
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&Section; 9] = [&ROOT, &SITE, &LAN, &ISP, &PAIR, &FLOWS, &DATAPLANE, &HOST, &METRICS];
+pub static SECTIONS: [&Section; 14] =
+    [&ROOT, &SITE, &LAN, &ISP, &PAIR, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &DATAPLANE, &HOST, &METRICS];
 
 impl Section {
     /// The key called `name`.
@@ -358,8 +369,9 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// Its name without brackets: its key in the document.
+    /// Its key in the document: its name without brackets, and without what names one of several.
     pub(super) fn bare(&self) -> &'static str {
-        self.header.trim_matches(['[', ']'])
+        let name = self.header.trim_matches(['[', ']']);
+        name.split_once('.').map_or(name, |(first, _)| first)
     }
 }

@@ -18,6 +18,7 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         mappings: vec![Mapping::new(internal, "2001:db8:1::/48".parse().unwrap()).unwrap()],
         next_hop: NextHop::Address("fe80::1".parse().unwrap()),
         weight: 3,
+        tier: 1,
         mtu: None,
     };
     assert_eq!(*fiber, fiber_meant);
@@ -47,6 +48,9 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         other: minutes(5),
     };
     assert_eq!(config.flows, flows);
+    let default = Policy { name: "default".to_owned(), isps: None, hash: HashFields::SourceAndDestination };
+    assert_eq!((config.policies, config.rules), (vec![default], Vec::new()));
+    assert_eq!(config.filter, Filter { inbound: Inbound::Established, scope: Scope::Flow, allow: Box::default() });
     assert_eq!(config.host, Host { rules: true, on_stop: OnStop::Block });
     assert_eq!(config.metrics.listen, Some("[::1]:9636".parse().unwrap()));
 }
@@ -132,6 +136,7 @@ fn everything_that_is_planned_is_refused_by_name() {
                 "[site]" => MINIMAL.replace("[site]\n", &format!("[site]\n{line}")),
                 "[[lan]]" => MINIMAL.replace("[[lan]]\n", &format!("[[lan]]\n{line}")),
                 "[[isp]]" => format!("{MINIMAL}{line}"),
+                "[policy.NAME]" => format!("{MINIMAL}\n[policy.voice]\n{line}"),
                 header => format!("{MINIMAL}\n{header}\n{line}"),
             };
             assert_eq!(problems(parse(&text)), [Problem::Planned((*name).to_owned())], "{}", section.header);

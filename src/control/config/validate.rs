@@ -1,5 +1,7 @@
 //! Values checked against each other, and the configuration as meant.
 
+mod steering;
+
 use std::net::Ipv6Addr;
 
 use super::error::line_number;
@@ -32,6 +34,7 @@ pub fn validate(raw: Raw, text: &str, errors: &Errors) -> Option<Config> {
     weights(&raw, errors);
     counts(&raw, &claims, errors);
     dataplane(&raw, errors);
+    steering::check(&raw, &site, &claims, text, errors);
     build(raw, site, &claims)
 }
 
@@ -244,10 +247,12 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
             mappings: claims.iter().filter(|claim| claim.isp == index).map(|claim| claim.mapping).collect(),
             next_hop: isp.next_hop?.value,
             weight: u32::try_from(isp.weight?.value).ok()?,
+            tier: u8::try_from(isp.tier?.value).ok()?,
             mtu: isp.mtu?.value.map(u16::try_from).transpose().ok()?,
         })
     };
-    let isps = raw.isps.into_iter().enumerate().map(isp).collect::<Option<_>>()?;
+    let isps = raw.isps.into_iter().enumerate().map(isp).collect::<Option<Vec<Isp>>>()?;
+    let (policies, rules, filter) = steering::build(raw.steering)?;
     let rings = raw.dataplane;
     let slots = |ring: Option<At<u64>>| u32::try_from(ring?.value).ok();
     let dataplane = Dataplane {
@@ -276,6 +281,9 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         site: Site { internal, accept_any_uplink },
         lans,
         isps,
+        policies,
+        rules,
+        filter,
         flows,
         dataplane,
         host: Host { rules: raw.rules?.value, on_stop: raw.on_stop?.value },

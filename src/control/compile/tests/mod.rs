@@ -53,6 +53,7 @@ impl World {
             mappings: vec![Mapping::new(prefix(internal), prefix(external)).unwrap()],
             next_hop: NextHop::Auto,
             weight: 1,
+            tier: 1,
             mtu: None,
         };
         let lan = |interface: &str| Lan { interface: interface.to_owned() };
