@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::socket::{Answer, Request};
 use crate::limits::{CONTROL_ANSWER_OCTETS, CONTROL_PATIENCE_NANOS};
@@ -40,23 +40,32 @@ pub enum AskError {
 /// # Errors
 /// When there is none, it does not answer in time, or it refuses.
 pub fn ask(path: &Path, verb: &str) -> Result<Value, AskError> {
+    ask_for(path, verb, Map::new())
+}
+
+/// Asks the gateway at `path` for something in particular.
+///
+/// # Errors
+/// When there is none, it does not answer in time, or it refuses.
+pub fn ask_for(path: &Path, verb: &str, arguments: Map<String, Value>) -> Result<Value, AskError> {
+    let request = Request { verb: verb.to_owned(), arguments };
     let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NoGateway(path.to_owned()),
         io::ErrorKind::PermissionDenied => AskError::Forbidden(path.to_owned()),
         _ => AskError::Broken { path: path.to_owned(), error },
     })?;
-    let answer = talk(stream, verb).map_err(|error| AskError::Broken { path: path.to_owned(), error })?;
+    let answer = talk(stream, &request).map_err(|error| AskError::Broken { path: path.to_owned(), error })?;
     match answer {
         Answer::Ok(value) => Ok(value),
         Answer::Error(text) => Err(AskError::Refused(text)),
     }
 }
 
-fn talk(mut stream: UnixStream, verb: &str) -> io::Result<Answer> {
+fn talk(mut stream: UnixStream, request: &Request) -> io::Result<Answer> {
     let patience = Some(Duration::from_nanos(CONTROL_PATIENCE_NANOS));
     stream.set_read_timeout(patience)?;
     stream.set_write_timeout(patience)?;
-    let mut request = serde_json::to_vec(&Request { verb: verb.to_owned() })?;
+    let mut request = serde_json::to_vec(request)?;
     request.push(b'\n');
     stream.write_all(&request)?;
     let mut line = Vec::new();
@@ -73,7 +82,20 @@ mod tests {
     use crate::control::socket::{ControlSocket, SocketError, Verbs};
     use crate::limits::CONTROL_REQUEST_OCTETS;
 
-    /// A socket that knows two verbs, in a thread, until `stop` is dropped.
+    const WAIT: Duration = Duration::from_millis(1500);
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Repeat {
+        text: String,
+        times: usize,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Empty {}
+
+    /// A socket that knows a few verbs, in a thread, until `stop` is dropped.
     struct Server {
         path: PathBuf,
         stop: Option<tokio::sync::oneshot::Sender<()>>,
@@ -95,7 +117,13 @@ mod tests {
                     ready.send(()).unwrap();
                     let verbs = Verbs::default()
                         .on("status", || Ok(serde_json::json!({"up": true})))
-                        .on("fail", || Err("cannot".to_owned()));
+                        .on("fail", || Err("cannot".to_owned()))
+                        .on_thread("repeat", |Repeat { text, times }| Ok(text.repeat(times).into()))
+                        .on_thread("wait", |Empty {}| {
+                            std::thread::sleep(WAIT);
+                            Ok(Value::Null)
+                        })
+                        .on_thread("panic", |Empty {}| panic!("on purpose"));
                     tokio::select! { () = socket.serve(verbs) => {} _ = stopped => {} }
                 });
             });
@@ -125,7 +153,50 @@ mod tests {
         assert_eq!(ask(&server.path, "status").unwrap(), serde_json::json!({"up": true}));
         assert_eq!(ask(&server.path, "fail").unwrap_err().to_string(), "the gateway says: cannot");
         let unknown = ask(&server.path, "stauts").unwrap_err().to_string();
-        assert_eq!(unknown, "the gateway says: unknown verb `stauts`; known: fail, status");
+        assert_eq!(unknown, "the gateway says: unknown verb `stauts`; known: fail, panic, repeat, status, wait");
+    }
+
+    fn repeat(server: &Server, text: &str, times: usize) -> Result<Value, String> {
+        let arguments = [("text".to_owned(), text.into()), ("times".to_owned(), times.into())];
+        ask_for(&server.path, "repeat", arguments.into_iter().collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arguments_are_taken_strictly_and_by_verbs_that_have_some() {
+        let server = Server::new();
+        assert_eq!(repeat(&server, "ab", 3).unwrap(), "ababab");
+        let missing = ask(&server.path, "repeat").unwrap_err().to_string();
+        assert!(missing.contains("does not take these arguments: missing field `text`"), "{missing}");
+        let more = server.send(b"{\"verb\":\"wait\",\"arguments\":{\"until\":1}}\n");
+        assert!(more.contains("unknown field `until`"), "{more}");
+        let none = server.send(b"{\"verb\":\"status\",\"arguments\":{\"limit\":1}}\n");
+        assert!(none.contains("`status` takes no arguments"), "{none}");
+        let no_object = server.send(b"{\"verb\":\"repeat\",\"arguments\":[1]}\n");
+        assert!(no_object.contains("not a request"), "{no_object}");
+    }
+
+    #[test]
+    fn an_answer_that_no_client_takes_is_refused() {
+        let server = Server::new();
+        let fits = CONTROL_ANSWER_OCTETS - "{\"ok\":\"\"}\n".len();
+        assert_eq!(repeat(&server, "a", fits).unwrap().as_str().unwrap().len(), fits);
+        let refused = repeat(&server, "a", fits + 1).unwrap_err();
+        assert!(refused.contains("more than 4194304 octets; ask for less"), "{refused}");
+    }
+
+    #[test]
+    fn long_work_and_panics_hold_up_nobody() {
+        let server = Server::new();
+        let path = server.path.clone();
+        let waiting = spawn(move || ask(&path, "wait").unwrap());
+        let begin = std::time::Instant::now();
+        let panicked = ask(&server.path, "panic").unwrap_err().to_string();
+        assert!(panicked.contains("failed to work this out"), "{panicked}");
+        while !waiting.is_finished() {
+            ask(&server.path, "status").unwrap();
+            assert!(begin.elapsed() < 4 * WAIT);
+        }
+        assert_eq!(waiting.join().unwrap(), Value::Null);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The control socket: one JSON object a line asks, one JSON object a line answers.
 //!
-//! `{"verb":"status"}` is answered by `{"ok":…}`, or `{"error":"…"}`. Requests are short, every
-//! wait has an end, connections are few, and nothing here starts a process.
+//! `{"verb":"status"}` is answered by `{"ok":…}`, or `{"error":"…"}`; some verbs take an object,
+//! as in `{"verb":"flows","arguments":{"limit":10}}`. Requests are short, every wait has an end,
+//! connections are few, and nothing here starts a process.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,14 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::limits::{CONTROL_CONNECTIONS, CONTROL_PATIENCE_NANOS, CONTROL_REQUEST_OCTETS};
+use crate::limits::{CONTROL_ANSWER_OCTETS, CONTROL_CONNECTIONS, CONTROL_PATIENCE_NANOS, CONTROL_REQUEST_OCTETS};
 
 const PATIENCE: Duration = Duration::from_nanos(CONTROL_PATIENCE_NANOS);
 /// After a failed accept, which means no descriptors.
@@ -49,6 +51,8 @@ pub enum SocketError {
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
     pub(super) verb: String,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) arguments: Map<String, Value>,
 }
 
 /// An answer, as a line.
@@ -59,7 +63,14 @@ pub(super) enum Answer {
     Error(String),
 }
 
-type Handler = Box<dyn Fn() -> Result<Value, String> + Send + Sync>;
+type Arguments = Map<String, Value>;
+
+enum Handler {
+    /// The control thread waits for it.
+    Quick(Box<dyn Fn() -> Result<Value, String> + Send + Sync>),
+    /// It has a thread of its own.
+    Long(Arc<dyn Fn(Arguments) -> Result<Value, String> + Send + Sync>),
+}
 
 /// What can be asked.
 #[derive(Default)]
@@ -72,31 +83,73 @@ impl std::fmt::Debug for Verbs {
 }
 
 impl Verbs {
-    /// Also answers `verb`. The handler must be quick: the control thread waits for it.
+    /// Also answers `verb`, which takes no arguments. The handler must be quick: the control
+    /// thread waits for it.
     #[must_use]
     pub fn on(
         mut self,
         verb: &'static str,
         handler: impl Fn() -> Result<Value, String> + Send + Sync + 'static,
     ) -> Self {
-        self.0.insert(verb, Box::new(handler));
+        self.0.insert(verb, Handler::Quick(Box::new(handler)));
         self
     }
 
-    fn answer(&self, line: &[u8]) -> Answer {
+    /// Also answers `verb`, whose arguments are a `T`. The handler may take its time, though not
+    /// longer than a client is patient: it has a thread of its own, several if several ask.
+    #[must_use]
+    pub fn on_thread<T: DeserializeOwned>(
+        mut self,
+        verb: &'static str,
+        handler: impl Fn(T) -> Result<Value, String> + Send + Sync + 'static,
+    ) -> Self {
+        let read = move |arguments| match serde_json::from_value(Value::Object(arguments)) {
+            Ok(arguments) => handler(arguments),
+            Err(error) => Err(format!("`{verb}` does not take these arguments: {error}")),
+        };
+        self.0.insert(verb, Handler::Long(Arc::new(read)));
+        self
+    }
+
+    /// The line that answers the request in `line`.
+    async fn answer(&self, line: &[u8]) -> Vec<u8> {
         let request: Request = match serde_json::from_slice(line) {
             Ok(request) => request,
             Err(error) => {
-                return Answer::Error(format!("not a request ({error}); send a line like {{\"verb\":\"status\"}}"));
+                return encode(Err(format!("not a request ({error}); send a line like {{\"verb\":\"status\"}}")));
             }
         };
         match self.0.get(request.verb.as_str()) {
-            Some(handler) => handler().map_or_else(Answer::Error, Answer::Ok),
+            Some(Handler::Quick(handler)) if request.arguments.is_empty() => encode(handler()),
+            Some(Handler::Quick(_)) => encode(Err(format!("`{}` takes no arguments", request.verb))),
+            Some(Handler::Long(handler)) => {
+                let handler = Arc::clone(handler);
+                let answer = tokio::task::spawn_blocking(move || encode(handler(request.arguments)));
+                answer
+                    .await
+                    .unwrap_or_else(|_| encode(Err("the gateway failed to work this out; please report this".into())))
+            }
             None => {
                 let known: Vec<&str> = self.0.keys().copied().collect();
-                Answer::Error(format!("unknown verb `{}`; known: {}", request.verb, known.join(", ")))
+                encode(Err(format!("unknown verb `{}`; known: {}", request.verb, known.join(", "))))
             }
         }
+    }
+}
+
+/// An answer as a line that a client takes.
+fn encode(answer: Result<Value, String>) -> Vec<u8> {
+    let encoded = match answer {
+        Ok(value) => serde_json::to_vec(&Answer::Ok(value)),
+        Err(text) => serde_json::to_vec(&Answer::Error(text)),
+    };
+    match encoded {
+        Ok(mut line) if line.len() < CONTROL_ANSWER_OCTETS => {
+            line.push(b'\n');
+            line
+        }
+        Ok(_) => encode(Err(format!("the answer has more than {CONTROL_ANSWER_OCTETS} octets; ask for less"))),
+        Err(error) => encode(Err(format!("no answer ({error}); please report this"))),
     }
 }
 
@@ -179,13 +232,11 @@ async fn converse(stream: UnixStream, verbs: &Verbs) -> io::Result<()> {
             return Ok(());
         }
         let answer = if whole || line.len() < CONTROL_REQUEST_OCTETS {
-            verbs.answer(&line)
+            verbs.answer(&line).await
         } else {
-            Answer::Error(format!("a request has at most {CONTROL_REQUEST_OCTETS} octets"))
+            encode(Err(format!("a request has at most {CONTROL_REQUEST_OCTETS} octets")))
         };
-        let mut text = serde_json::to_vec(&answer)?;
-        text.push(b'\n');
-        timeout(PATIENCE, writer.write_all(&text)).await??;
+        timeout(PATIENCE, writer.write_all(&answer)).await??;
         if !whole {
             return Ok(());
         }
