@@ -128,6 +128,10 @@ limits! {
     CONTROL_ANSWER_OCTETS: usize = 4_194_304, "octets";
     /// Time that either end of the control socket waits for the other.
     CONTROL_PATIENCE_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Flows that one answer of the control socket lists: more would not fit into it.
+    LISTED_FLOWS: usize = 8000, "flows";
+    /// Time that one walk through flow memory may take for somebody who asks.
+    FLOW_WALK_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Flows that can be remembered at most, whatever `[flows] capacity` asks for.
     MAX_FLOWS: u64 = 134_217_728, "flows";
     /// Longest time that a flow without packets can be remembered.
@@ -168,3 +172,5 @@ pub const FRAGMENT_MEMORY: Nanos = Nanos(FRAGMENT_MEMORY_NANOS);
 pub const UNSOLICITED_WAIT: Nanos = Nanos(UNSOLICITED_WAIT_NANOS);
 /// [`MAX_FLOW_TIMEOUT_NANOS`] as a span.
 pub const MAX_FLOW_TIMEOUT: Nanos = Nanos(MAX_FLOW_TIMEOUT_NANOS);
+/// [`FLOW_WALK_NANOS`] as a span.
+pub const FLOW_WALK: Nanos = Nanos(FLOW_WALK_NANOS);

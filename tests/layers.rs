@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("port", &["units", "limits"]),
     ("snapshot", &["npt", "flow", "hash", "units", "limits"]),
     ("flow", &["hash", "units", "limits"]),
-    ("observe", &["port", "snapshot", "flow", "hash", "units", "verdict", "limits", "os"]),
+    ("observe", &["npt", "port", "snapshot", "flow", "hash", "units", "verdict", "limits", "os"]),
     (
         "datapath",
         &[

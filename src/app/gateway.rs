@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::dataplane::{Barriers, Dataplane, Surroundings};
 use super::host;
+use super::memory::Memory;
 use super::privileges;
 use super::reporter::Reporter;
 use super::{GatewayError, Places};
@@ -31,6 +32,7 @@ pub struct Gateway {
     control: Control,
     around: Surroundings,
     dataplane: Option<Dataplane>,
+    memory: Memory,
     reporter: Reporter,
     /// The flow memory of [`Surroundings::world`].
     flows: Arc<PinnedFlows>,
@@ -69,8 +71,10 @@ impl Gateway {
             flows: flows.clone(),
             fragments: Arc::default(),
         };
+        let memory = Memory::of(&world);
+        control.settle_ids(|reused| memory.forget(reused))?;
         let observed = Arc::new(Observed::new(Arc::clone(&world.snapshot)));
-        let reporter = Reporter::start(Arc::clone(&observed), control.config(), &places.socket).await?;
+        let reporter = Reporter::start(Arc::clone(&observed), &world, control.config(), &places.socket).await?;
         let around = Surroundings {
             pins,
             options: control.config().dataplane.clone(),
@@ -81,8 +85,8 @@ impl Gateway {
         };
         let barriers = Barriers::set(&around, &generation.gate)?;
         let dataplane = Dataplane::start(&around, &generation, barriers)?;
-        let dataplane = Some(dataplane);
-        let mut gateway = Self { control, around, dataplane, reporter, flows, exits, retired: Vec::new() };
+        let (dataplane, retired) = (Some(dataplane), Vec::new());
+        let mut gateway = Self { control, around, dataplane, memory, reporter, flows, exits, retired };
         gateway.tell_start();
         gateway.report();
         Ok(gateway)
@@ -167,7 +171,7 @@ impl Gateway {
     fn try_restart(&mut self, generation: &Generation) -> Result<Dataplane, GatewayError> {
         let barriers = Barriers::set(&self.around, &generation.gate)?;
         if let Some(former) = self.dataplane.take() {
-            self.reporter.report(Some(&former));
+            self.reporter.report(Some(&former), self.memory.report());
             if let Err(error) = former.stop() {
                 tracing::warn!(%error, "a gate could not be closed; its device is gone");
             }
@@ -218,7 +222,7 @@ impl Gateway {
     }
 
     fn report(&mut self) {
-        self.reporter.report(self.dataplane.as_ref());
+        self.reporter.report(self.dataplane.as_ref(), self.memory.report());
     }
 
     fn tell_start(&self) {

@@ -3,6 +3,7 @@
 mod dataplane;
 mod gateway;
 mod host;
+mod memory;
 mod privileges;
 mod reporter;
 

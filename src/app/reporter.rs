@@ -9,10 +9,12 @@ use super::dataplane::{Dataplane, OpenPort, gate_counts};
 use crate::control::config::{Config, Mode};
 use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter;
-use crate::observe::report::{PortReport, Report};
+use crate::observe::flows;
+use crate::observe::report::{MemoryReport, PortReport, Report};
 use crate::observe::status::Status;
 use crate::observe::view::{Facts, Observed};
 use crate::os;
+use crate::worker::World;
 use crate::xdp::device::Device;
 use crate::xdp::ethtool::driver;
 use crate::xdp::socket::read_statistics;
@@ -30,11 +32,17 @@ impl Reporter {
     ///
     /// # Errors
     /// When the address of `[metrics] listen` or the place of the socket cannot be had.
-    pub(super) async fn start(observed: Arc<Observed>, config: &Config, socket: &Path) -> Result<Self, GatewayError> {
+    pub(super) async fn start(
+        observed: Arc<Observed>,
+        world: &World,
+        config: &Config,
+        socket: &Path,
+    ) -> Result<Self, GatewayError> {
         let asked = Arc::clone(&observed);
-        let verbs = Verbs::default().on("status", move || {
-            serde_json::to_value(Status::of(&asked, os::now())).map_err(|error| error.to_string())
-        });
+        let view = flows::View::new(Arc::clone(&world.snapshot), Arc::clone(&world.flows));
+        let verbs = Verbs::default()
+            .on("status", move || encode(Status::of(&asked, os::now())))
+            .on_thread("flows", move |query| encode(view.list(&query, os::now()).map_err(|error| error.to_string())?));
         tokio::spawn(ControlSocket::bind(socket)?.serve(verbs));
         if let Some(address) = config.metrics.listen {
             let listener = exporter::listen(address).await?;
@@ -53,13 +61,17 @@ impl Reporter {
         });
     }
 
-    /// Reads everything once.
-    pub(super) fn report(&self, dataplane: Option<&Dataplane>) {
-        self.observed.refresh(os::now(), || dataplane.map_or_else(Report::default, |dataplane| self.read(dataplane)));
+    /// Reads everything once. `memory` is what flow memory holds.
+    pub(super) fn report(&self, dataplane: Option<&Dataplane>, memory: &MemoryReport) {
+        self.observed.refresh(os::now(), || {
+            let devices = dataplane.map_or_else(Report::default, |dataplane| self.read(dataplane));
+            Report { memory: memory.clone(), ..devices }
+        });
     }
 
     fn read(&self, dataplane: &Dataplane) -> Report {
         Report {
+            memory: MemoryReport::default(),
             ports: dataplane.ports.iter().map(|port| self.port(dataplane, port)).collect(),
             gates: gate_counts(dataplane.gates.values()),
             guards: dataplane.guards.iter().filter_map(|guard| Some((guard.edge(), guard.counts().ok()?))).collect(),
@@ -83,4 +95,8 @@ impl Reporter {
             sockets: port.sockets.iter().map(|fd| read_statistics(fd.as_fd()).unwrap_or_default()).collect(),
         }
     }
+}
+
+fn encode(answer: impl serde::Serialize) -> Result<serde_json::Value, String> {
+    serde_json::to_value(answer).map_err(|error| error.to_string())
 }

@@ -5,6 +5,7 @@
 
 mod amount;
 mod check;
+mod flows;
 mod map;
 mod release;
 mod run;
@@ -46,8 +47,10 @@ enum Verb {
     Map(map::Args),
     /// Start the gateway and forward until a signal ends it
     Run(run::Args),
-    /// See ISPs, rates, drops, latency and the accounting of the running gateway
+    /// See ISPs, rates, flows, drops, latency and the accounting of the running gateway
     Status(status::Args),
+    /// List the flows of the running gateway: both ends, outside address, ISP, state and age
+    Flows(flows::Args),
     /// Take gate, guard and rules away: the kernel routes as it likes
     Release(release::Args),
 }
@@ -71,6 +74,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Map(args) => map::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Status(args) => status::run(&args),
+        Verb::Flows(args) => flows::run(&args),
         Verb::Release(args) => release::run(&args),
     }
 }

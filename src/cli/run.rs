@@ -18,7 +18,7 @@ pub struct Args {
     /// Directory of what must outlast a restart: ids and the hash key
     #[arg(long, value_name = "DIR", default_value = "/var/lib/sixways")]
     state: PathBuf,
-    /// Unix socket on which `sixways status` asks
+    /// Unix socket on which `sixways status` and `sixways flows` ask
     #[arg(long, value_name = "PATH", default_value = "/run/sixways/control.sock")]
     socket: PathBuf,
     /// BPF file system that the gate is pinned in [default: /sys/fs/bpf]

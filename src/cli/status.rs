@@ -17,13 +17,15 @@ counted goes on over restarts.
 
 ISP        SHARE is the part of the steering table that prefers the ISP, OF PACKETS its part of the
            outbound packets so far: few hosts, or some that send much, draw the two apart.
+FLOWS      those that are remembered. Companions go along with flows, for packets that name none: an
+           address pair, an endpoint. `sixways flows` lists them one by one.
 LATENCY    from the gate's stamp on arrival until the packet is with the ring that sends it.
 DROPS      every reason that occurred; all reasons with what to do about them: docs/drops.md.
 ACCOUNTING what came in is what became of it, or on its way: see docs/drops.md.
 
 Exit status: 0; 1 when no gateway answers.";
 
-/// See ISPs, rates, drops, latency and the accounting of the running gateway.
+/// See ISPs, rates, flows, drops, latency and the accounting of the running gateway.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATIONS)]
 pub struct Args {

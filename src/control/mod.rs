@@ -51,6 +51,8 @@ pub enum ControlError {
 pub struct Control {
     config: Config,
     ids: Ids,
+    /// Ids that mean something else than in the last run, until [`Control::settle_ids`].
+    reused: Reused,
     hash_key: HashKey,
     state: StateDir,
     mirror: Mirror,
@@ -59,18 +61,29 @@ pub struct Control {
 
 impl Control {
     /// Opens the state directory and follows the kernel from here on, in a task of the current
-    /// tokio runtime and in the network namespace of its thread. Installs nothing yet.
+    /// tokio runtime and in the network namespace of its thread. Installs nothing yet, and keeps no
+    /// ids: see [`Control::settle_ids`].
     ///
     /// # Errors
     /// When the directory is unusable or in use, or the kernel cannot be asked.
     pub async fn start(config: Config, state_dir: &Path) -> Result<Self, ControlError> {
         let state = StateDir::open(state_dir)?;
         let mut ids = state.ids()?;
-        ids.assign(&config)?;
-        state.keep_ids(&ids)?;
+        let reused = ids.assign(&config)?;
         let hash_key = state.hash_key()?;
         let mirror = Mirror::start().await?;
-        Ok(Self { config, ids, hash_key, state, mirror, generation: 0 })
+        Ok(Self { config, ids, reused, hash_key, state, mirror, generation: 0 })
+    }
+
+    /// Calls `forget` with the ids that mean something else than in the last run, and then keeps
+    /// the ids. To be called once, before the first publication: flow memory outlasts a run, and a
+    /// gateway that dies in between finds the same ids reused again.
+    ///
+    /// # Errors
+    /// When the ids cannot be kept.
+    pub fn settle_ids(&mut self, forget: impl FnOnce(&Reused)) -> Result<(), ControlError> {
+        forget(&std::mem::take(&mut self.reused));
+        Ok(self.state.keep_ids(&self.ids)?)
     }
 
     /// Returns when another [`Control::compile`] is due because the kernel's links, addresses,
@@ -105,17 +118,19 @@ impl Control {
         Ok(self.mirror.follow_and_wait(self.orders(&kernel, &generation)).await?)
     }
 
-    /// Takes on another configuration, all of it or nothing. Compile afterwards.
+    /// Takes on another configuration, all of it or nothing. Calls `forget` with the ids that mean
+    /// something else from now on, before it keeps the new ones. Compile afterwards.
     ///
     /// # Errors
     /// When it does not compile, has more of a kind than there are ids, or the ids cannot be kept.
-    pub fn reload(&mut self, config: Config) -> Result<Reused, ControlError> {
+    pub fn reload(&mut self, config: Config, forget: impl FnOnce(&Reused)) -> Result<(), ControlError> {
         let mut ids = self.ids.clone();
         let reused = ids.assign(&config)?;
         compile(&config, &self.mirror.state(), &ids, self.generation, self.hash_key)?;
+        forget(&reused);
         self.state.keep_ids(&ids)?;
         (self.config, self.ids) = (config, ids);
-        Ok(reused)
+        Ok(())
     }
 
     /// Takes the host's rules away and leaves neighbours to the kernel: for `on_stop = "release"`.

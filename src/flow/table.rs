@@ -103,6 +103,11 @@ impl<'a, A: Word64> Flows<'a, A> {
         self.hot.len()
     }
 
+    /// Flows that the table is made for: half as many as it has places.
+    pub const fn capacity(&self) -> u64 {
+        (self.hot.len() * SLOTS / 2) as u64
+    }
+
     /// The record of the flow with this hash, if it is alive.
     pub fn look_up(&self, hash: u64, now: Tick, timeouts: &Timeouts) -> Option<Record> {
         let line = self.line(hash)?;

@@ -12,6 +12,7 @@ use super::report::SocketCounts;
 use super::sample::{EdgeCounts, Sample};
 use super::topology::{NamedEdge, Topology};
 use super::{accounting, view::Observed};
+use crate::flow::Evicted;
 use crate::units::{Direction, Nanos};
 use crate::verdict::DropReason;
 
@@ -39,6 +40,7 @@ pub fn render(observed: &Observed, now: Nanos) -> String {
     interfaces(&mut page, &sample);
     packets(&mut page, &sample);
     isps(&mut page, &sample);
+    flows(&mut page, &sample);
     durations(&mut page, &sample);
     frames(&mut page, &sample);
     sockets(&mut page, &sample);
@@ -110,6 +112,28 @@ fn isps(page: &mut Page, sample: &Sample) {
     let isps = &sample.topology.isps;
     page.family(&family::ISP_UP, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], u64::from(isp.usable))));
     page.family(&family::ISP_SHARE, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], isp.share)));
+    page.family(&family::ISP_FLOWS, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], sample.flows_of(isp))));
+}
+
+fn flows(page: &mut Page, sample: &Sample) {
+    let (memory, counts) = (&sample.report.memory, &sample.flows);
+    page.family(&family::FLOW_RECORDS, |rows| {
+        for ((stage, class), records) in memory.by_stage_and_class() {
+            rows.row(&[stage.label(), class], records);
+        }
+    });
+    page.one(&family::FLOW_CAPACITY, &[], memory.capacity);
+    page.one(&family::FLOW_MEMORY, &[], memory.octets);
+    page.one(&family::FLOW_INSERTS, &[], counts.inserted);
+    page.family(&family::FLOW_EVICTIONS, |rows| {
+        Evicted::ALL.iter().for_each(|kind| rows.row(&[kind.label()], counts.evicted[kind.index()]));
+    });
+    page.one(&family::FLOW_REFUSALS, &[], counts.refused);
+    page.one(&family::FLOW_MOVES, &[], counts.moved);
+    page.one(&family::FLOW_REPINS, &[], counts.repinned);
+    page.one(&family::FRAGMENT_INSERTS, &[], counts.fragments_inserted);
+    page.one(&family::FRAGMENT_HITS, &[], counts.fragments_found);
+    page.one(&family::FRAGMENT_EVICTIONS, &[], counts.fragments_evicted);
 }
 
 fn durations(page: &mut Page, sample: &Sample) {

@@ -97,6 +97,30 @@ families! {
     ISP_UP = "sixways_isp_up" Gauge ["isp"];
     /// Share of the steering table that prefers the ISP, 0 to 1.
     ISP_SHARE = "sixways_isp_share_ratio" Gauge ["isp"];
+    /// Flows that have a mapping of the ISP.
+    ISP_FLOWS = "sixways_isp_flows" Gauge ["isp"];
+    /// Records in flow memory, as of the latest round through it; companions are what goes along with flows, like address pairs.
+    FLOW_RECORDS = "sixways_flow_records" Gauge ["state", "protocol"];
+    /// Flows that flow memory is made for; twice as many records have a place in it.
+    FLOW_CAPACITY = "sixways_flow_capacity" Gauge [];
+    /// Size of flow memory.
+    FLOW_MEMORY = "sixways_flow_memory_bytes" Gauge [];
+    /// Flows whose record was made in flow memory.
+    FLOW_INSERTS = "sixways_flow_inserts_total" Counter [];
+    /// Records that gave way to new ones: expired, unanswered (companions too) or closing; never established ones.
+    FLOW_EVICTIONS = "sixways_flow_evictions_total" Counter ["kind"];
+    /// Flows that went without a record, because established flows had every place that it could have.
+    FLOW_REFUSALS = "sixways_flow_refusals_total" Counter [];
+    /// Flows that got another ISP because their own could carry them no longer.
+    FLOW_MOVES = "sixways_flow_moves_total" Counter [];
+    /// Flows opened from outside that came in by another ISP than before, and stayed with it.
+    FLOW_REPINS = "sixways_flow_repins_total" Counter [];
+    /// Fragmented datagrams whose ISP was noted.
+    FRAGMENT_INSERTS = "sixways_fragment_inserts_total" Counter [];
+    /// Fragments whose ISP was known from another fragment.
+    FRAGMENT_HITS = "sixways_fragment_hits_total" Counter [];
+    /// Fragmented datagrams that were forgotten for others before their time was over.
+    FRAGMENT_EVICTIONS = "sixways_fragment_evictions_total" Counter [];
     /// Time from a packet's arrival at the gate until its handing to the transmit ring, for the packets that carry an arrival stamp.
     FORWARDING_DURATION = "sixways_forwarding_duration_seconds" Histogram ["direction"];
     /// Frames of a worker's packet buffer, by the place where they are.

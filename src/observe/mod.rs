@@ -6,6 +6,7 @@ pub mod counters;
 pub mod exporter;
 pub mod exposition;
 pub mod families;
+pub mod flows;
 pub mod latency;
 pub mod report;
 pub mod sample;

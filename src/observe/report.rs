@@ -1,5 +1,9 @@
 //! What the parts below tell the exporter and `status`: plain data, taken as a whole.
 
+use std::collections::BTreeMap;
+
+use super::flows::{Stage, class_label};
+use crate::flow::State;
 use crate::units::{EdgeId, PortId};
 
 /// What one gate has counted at one edge since its program was first attached (a restart of
@@ -82,6 +86,32 @@ pub struct PortReport {
     pub sockets: Vec<SocketCounts>,
 }
 
+/// What flow memory holds, as control has found it in its latest round.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryReport {
+    /// Flows that it is made for; twice as many records have a place.
+    pub capacity: u64,
+    /// Octets that it takes.
+    pub octets: u64,
+    /// Records by [`State`], in the order of [`State::ALL`].
+    pub by_state: [u64; State::ALL.len()],
+    /// Flows by [`crate::units::MappingId`], companions left out.
+    pub by_mapping: Vec<u64>,
+}
+
+impl MemoryReport {
+    /// Records by stage and protocol.
+    pub fn by_stage_and_class(&self) -> BTreeMap<(Stage, &'static str), u64> {
+        let mut sums = BTreeMap::new();
+        for (state, records) in State::ALL.iter().zip(self.by_state) {
+            if let Some(stage) = Stage::of(*state) {
+                *sums.entry((stage, class_label(*state))).or_default() += records;
+            }
+        }
+        sums
+    }
+}
+
 /// What the gateway's privileged parts report, once a second. Where the workers' frames are,
 /// the workers tell: [`super::counters::WorkerCounters::ledger`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,4 +122,6 @@ pub struct Report {
     pub gates: Vec<(EdgeId, GateCounts)>,
     /// Every ISP edge's guard.
     pub guards: Vec<(EdgeId, GuardCounts)>,
+    /// Flow memory.
+    pub memory: MemoryReport,
 }

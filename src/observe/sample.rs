@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::counters::{EdgeCounters, WorkerCounters};
+use super::counters::{EdgeCounters, FlowCounters, WorkerCounters};
 use super::latency::Latency;
 use super::report::{GateCounts, GuardCounts, PortReport, Report, SocketCounts};
-use super::topology::{NamedEdge, Topology};
+use super::topology::{NamedEdge, NamedIsp, Topology};
+use crate::flow::Evicted;
 use crate::limits::{MAX_EDGES, MAX_UPLINKS};
 use crate::port::Ledger;
 use crate::units::{Direction, EdgeId, Nanos, PortId, UplinkId};
@@ -75,6 +76,36 @@ impl EdgeCounts {
     }
 }
 
+/// What all workers together have counted about flow memory and fragment table. The fields are
+/// those of [`FlowCounters`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the same as in FlowCounters")]
+pub struct FlowCounts {
+    pub inserted: u64,
+    pub evicted: [u64; Evicted::COUNT],
+    pub refused: u64,
+    pub moved: u64,
+    pub repinned: u64,
+    pub fragments_inserted: u64,
+    pub fragments_found: u64,
+    pub fragments_evicted: u64,
+}
+
+impl FlowCounts {
+    fn add(&mut self, counters: &FlowCounters) {
+        self.inserted += counters.inserted.get();
+        for (sum, counter) in self.evicted.iter_mut().zip(&counters.evicted) {
+            *sum += counter.get();
+        }
+        self.refused += counters.refused.get();
+        self.moved += counters.moved.get();
+        self.repinned += counters.repinned.get();
+        self.fragments_inserted += counters.fragments_inserted.get();
+        self.fragments_found += counters.fragments_found.get();
+        self.fragments_evicted += counters.fragments_evicted.get();
+    }
+}
+
 /// How one worker fares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkerCounts {
@@ -99,6 +130,8 @@ pub struct Sample {
     pub edges: Vec<EdgeCounts>,
     /// By [`UplinkId`] and direction, all workers together.
     pub translated: Vec<[u64; 2]>,
+    /// All workers together.
+    pub flows: FlowCounts,
     /// By worker, those that run.
     pub workers: Vec<WorkerCounts>,
     /// By direction, all workers together since the start.
@@ -126,7 +159,9 @@ impl Sample {
     pub(super) fn of_workers(workers: &[Arc<WorkerCounters>], running: usize) -> Self {
         let mut edges = vec![EdgeCounts::default(); MAX_EDGES];
         let mut translated = vec![[0; 2]; MAX_UPLINKS];
+        let mut flows = FlowCounts::default();
         for worker in workers {
+            flows.add(&worker.flows);
             for (id, edge) in edges.iter_mut().enumerate() {
                 edge.add(worker.edge(EdgeId(id as u8)));
             }
@@ -151,6 +186,7 @@ impl Sample {
             topology: Arc::default(),
             edges,
             translated,
+            flows,
             workers,
             latency: [Latency::default(), Latency::default()],
             report: Report::default(),
@@ -219,6 +255,11 @@ impl Sample {
     /// Packets that all workers together have translated by the mappings of `isp`.
     pub fn translated(&self, isp: UplinkId, direction: Direction) -> u64 {
         self.translated[isp.index()][direction.index()]
+    }
+
+    /// Flows with a mapping of `isp`.
+    pub fn flows_of(&self, isp: &NamedIsp) -> u64 {
+        isp.mappings.iter().filter_map(|mapping| self.report.memory.by_mapping.get(mapping.index())).sum()
     }
 
     /// Packets and octets that left by `edge`.

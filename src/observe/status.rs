@@ -8,6 +8,7 @@ use super::accounting::{Account, accounts};
 use super::sample::Sample;
 use super::topology::{NamedEdge, NamedIsp, Topology};
 use super::view::Observed;
+use crate::flow::Evicted;
 use crate::port::Ledger;
 use crate::snapshot::Role;
 use crate::units::{Direction, Nanos};
@@ -28,6 +29,10 @@ pub struct Status {
     pub isps: Vec<IspStatus>,
     /// Every interface.
     pub interfaces: Vec<InterfaceStatus>,
+    /// Flow memory.
+    pub flows: FlowStatus,
+    /// The fragment table.
+    pub fragments: FragmentStatus,
     /// Every worker.
     pub workers: Vec<WorkerStatus>,
     /// The interface whose few queues set the number of workers, if it was one.
@@ -44,7 +49,7 @@ pub struct Status {
 
 /// A counter and how fast it rises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Flow {
+pub struct Counted {
     /// Since the start.
     pub total: u64,
     /// Of late.
@@ -55,9 +60,9 @@ pub struct Flow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Packets.
-    pub packets: Flow,
+    pub packets: Counted,
     /// Octets, Ethernet header included.
-    pub bytes: Flow,
+    pub bytes: Counted,
 }
 
 /// One ISP.
@@ -78,9 +83,66 @@ pub struct IspStatus {
     /// Share of the outbound packets since the start; `None` while there were none.
     pub share_of_packets: Option<f64>,
     /// Packets translated on their way out.
-    pub outbound: Flow,
+    pub outbound: Counted,
     /// Packets translated on their way in.
-    pub inbound: Flow,
+    pub inbound: Counted,
+    /// Flows that have it.
+    pub flows: u64,
+}
+
+/// Flow memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowStatus {
+    /// Flows that it is made for; 0: nothing is remembered.
+    pub capacity: u64,
+    /// Its size.
+    pub memory_bytes: u64,
+    /// Records of all kinds, as a share of the places, of which there are two for each flow of
+    /// the capacity, 0 to 1.
+    pub taken_ratio: f64,
+    /// Records by state and protocol.
+    pub records: Vec<RecordStatus>,
+    /// Flows whose record was made.
+    pub inserts: Counted,
+    /// Records that gave way, by kind.
+    pub evictions: Vec<EvictionStatus>,
+    /// Flows that went without a record.
+    pub refusals: Counted,
+    /// Flows that got another ISP.
+    pub moves: Counted,
+    /// Flows that came in by another ISP than before.
+    pub repins: Counted,
+}
+
+/// Records that have state and protocol in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordStatus {
+    /// `established`, `unanswered`, `closing` or `companion`.
+    pub state: String,
+    /// `tcp`, `udp`, `icmpv6`, `other`, or `any`.
+    pub protocol: String,
+    /// How many.
+    pub records: u64,
+}
+
+/// Records that gave way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvictionStatus {
+    /// `expired`, `unanswered` or `closing`.
+    pub kind: String,
+    /// How many.
+    pub records: Counted,
+}
+
+/// The fragment table.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FragmentStatus {
+    /// Fragmented datagrams whose ISP was noted.
+    pub inserts: Counted,
+    /// Fragments whose ISP was known from another one.
+    pub hits: Counted,
+    /// Datagrams forgotten for others before their time was over.
+    pub evictions: Counted,
 }
 
 /// One interface.
@@ -161,7 +223,7 @@ pub struct DropStatus {
     /// The reason in a sentence.
     pub meaning: String,
     /// How many.
-    pub packets: Flow,
+    pub packets: Counted,
 }
 
 impl Status {
@@ -181,6 +243,12 @@ impl Status {
             not_ready: observed.readiness(now).err().unwrap_or_default(),
             isps: topology.isps.iter().map(|isp| rates.isp(isp, weight(&isp.name))).collect(),
             interfaces: topology.edges.iter().map(|edge| rates.interface(edge)).collect(),
+            flows: rates.flows(),
+            fragments: FragmentStatus {
+                inserts: rates.counted(|sample| sample.flows.fragments_inserted),
+                hits: rates.counted(|sample| sample.flows.fragments_found),
+                evictions: rates.counted(|sample| sample.flows.fragments_evicted),
+            },
             workers: observed.heartbeat_ages(now).iter().enumerate().map(|(at, age)| rates.worker(at, *age)).collect(),
             workers_capped_by: facts.capped_by.clone(),
             latency: Direction::ALL.map(|direction| latency(&sample, direction)).into(),
@@ -198,18 +266,18 @@ struct Rates<'a> {
 }
 
 impl Rates<'_> {
-    fn flow(&self, count: impl Fn(&Sample) -> u64) -> Flow {
+    fn counted(&self, count: impl Fn(&Sample) -> u64) -> Counted {
         let total = count(self.sample);
         let per_second = self.earlier.map_or(0.0, |earlier| {
             let span = self.sample.at.since(earlier.at).0 as f64 / 1e9;
             if span > 0.0 { total.saturating_sub(count(earlier)) as f64 / span } else { 0.0 }
         });
-        Flow { total, per_second }
+        Counted { total, per_second }
     }
 
     fn isp(&self, isp: &NamedIsp, weight: u32) -> IspStatus {
         let topology = &self.sample.topology;
-        let outbound = self.flow(|sample| sample.translated(isp.id, Direction::Outbound));
+        let outbound = self.counted(|sample| sample.translated(isp.id, Direction::Outbound));
         let all: u64 = topology.isps.iter().map(|isp| self.sample.translated(isp.id, Direction::Outbound)).sum();
         let interface = topology.edges.iter().find(|edge| edge.id == isp.edge);
         IspStatus {
@@ -221,7 +289,8 @@ impl Rates<'_> {
             share_by_table: isp.share,
             share_of_packets: (all > 0).then(|| outbound.total as f64 / all as f64),
             outbound,
-            inbound: self.flow(|sample| sample.translated(isp.id, Direction::Inbound)),
+            inbound: self.counted(|sample| sample.translated(isp.id, Direction::Inbound)),
+            flows: self.sample.flows_of(isp),
         }
     }
 
@@ -237,24 +306,50 @@ impl Rates<'_> {
             driver: port.driver,
             queues: port.queues,
             received: Traffic {
-                packets: self.flow(|sample| sample.edge(edge.id).read),
-                bytes: self.flow(|sample| sample.edge(edge.id).read_bytes),
+                packets: self.counted(|sample| sample.edge(edge.id).read),
+                bytes: self.counted(|sample| sample.edge(edge.id).read_bytes),
             },
             sent: Traffic {
-                packets: self.flow(|sample| sample.left_by(edge.id).0),
-                bytes: self.flow(|sample| sample.left_by(edge.id).1),
+                packets: self.counted(|sample| sample.left_by(edge.id).0),
+                bytes: self.counted(|sample| sample.left_by(edge.id).1),
             },
         }
     }
 
     fn worker(&self, worker: usize, heartbeat_age: Nanos) -> WorkerStatus {
         let counts = |sample: &Sample| sample.workers.get(worker).copied().unwrap_or_default();
-        let turns = self.flow(|sample| counts(sample).iterations).per_second;
-        let busy = self.flow(|sample| counts(sample).busy_iterations).per_second;
+        let turns = self.counted(|sample| counts(sample).iterations).per_second;
+        let busy = self.counted(|sample| counts(sample).busy_iterations).per_second;
         WorkerStatus {
             heartbeat_age_seconds: heartbeat_age.0 as f64 / 1e9,
             busy_ratio: if turns > 0.0 { busy / turns } else { 0.0 },
             frames: counts(self.sample).ledger.into(),
+        }
+    }
+
+    fn flows(&self) -> FlowStatus {
+        let memory = &self.sample.report.memory;
+        let records = memory.by_stage_and_class().into_iter().map(|((stage, class), records)| RecordStatus {
+            state: stage.label().to_owned(),
+            protocol: class.to_owned(),
+            records,
+        });
+        let records: Vec<_> = records.collect();
+        let taken: u64 = records.iter().map(|count| count.records).sum();
+        let evictions = Evicted::ALL.map(|kind| EvictionStatus {
+            kind: kind.label().to_owned(),
+            records: self.counted(|sample| sample.flows.evicted[kind.index()]),
+        });
+        FlowStatus {
+            capacity: memory.capacity,
+            memory_bytes: memory.octets,
+            taken_ratio: taken as f64 / (2 * memory.capacity).max(1) as f64,
+            records,
+            inserts: self.counted(|sample| sample.flows.inserted),
+            evictions: evictions.into(),
+            refusals: self.counted(|sample| sample.flows.refused),
+            moves: self.counted(|sample| sample.flows.moved),
+            repins: self.counted(|sample| sample.flows.repinned),
         }
     }
 
@@ -265,7 +360,7 @@ impl Rates<'_> {
             interface: edge.name.clone(),
             reason: reason.label().to_owned(),
             meaning: reason.meaning().trim().to_owned(),
-            packets: self.flow(|sample| sample.dropped(edge, reason)),
+            packets: self.counted(|sample| sample.dropped(edge, reason)),
         });
         counted.filter(|drop| drop.packets.total > 0).collect()
     }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use crate::limits::BUCKETS;
 use crate::snapshot::{Role, Snapshot};
-use crate::units::{EdgeId, PortId, UplinkId};
+use crate::units::{EdgeId, MappingId, PortId, UplinkId};
 
 /// Edges and ISPs of one snapshot, ids that are kept for a name which is gone left out.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +45,8 @@ pub struct NamedIsp {
     pub usable: bool,
     /// Buckets that prefer it, as a share of all.
     pub share: f64,
+    /// Its prefix pairs.
+    pub mappings: Vec<MappingId>,
 }
 
 impl Topology {
@@ -53,6 +55,8 @@ impl Topology {
         let edges = snapshot.edges.iter().enumerate().filter(|(_, edge)| !edge.name.is_empty()).map(|(id, edge)| {
             NamedEdge { id: EdgeId(id as u8), name: edge.name.to_string(), port: edge.port, role: edge.role }
         });
+        let mappings_of =
+            |isp| snapshot.mappings.iter().filter(|pair| pair.uplink == isp).map(|pair| pair.id).collect();
         let first_choices = snapshot.steering.policies[0].buckets.first_choices();
         let isps =
             snapshot.uplinks.iter().enumerate().filter(|(_, isp)| !isp.name.is_empty()).map(|(id, isp)| NamedIsp {
@@ -62,6 +66,7 @@ impl Topology {
                 next_hop: isp.next_hop,
                 usable: snapshot.usable & 1 << id != 0,
                 share: f64::from(first_choices[id]) / BUCKETS as f64,
+                mappings: mappings_of(UplinkId(id as u8)),
             });
         Self { generation: snapshot.generation, edges: edges.collect(), isps: isps.collect() }
     }

@@ -13,10 +13,11 @@ use lab::{config, eventually, in_lab};
 use sixways::control::Control;
 use sixways::control::config::NextHop;
 use sixways::control::host_rules;
+use sixways::control::ids::Reused;
 use sixways::control::kernel::KernelState;
 use sixways::control::mirror::Mirror;
 use sixways::control::netlink::Netlink;
-use sixways::limits::HELD_NANOS;
+use sixways::limits::{HELD_NANOS, MAX_MAPPINGS};
 use sixways::snapshot::NeighbourState;
 use sixways::units::EdgeId;
 
@@ -130,7 +131,9 @@ fn lost_events_are_made_up_for() {
 }
 
 async fn start(state: &Path) -> Control {
-    Control::start(config(), state).await.expect("control starts")
+    let mut control = Control::start(config(), state).await.expect("control starts");
+    control.settle_ids(|_| ()).expect("ids are kept");
+    control
 }
 
 fn hop(control: &mut Control, isp: &str) -> Option<Ipv6Addr> {
@@ -368,10 +371,10 @@ fn ids_and_the_hash_key_outlast_the_process_and_a_reload_is_whole_or_nothing() {
         let before = control.compile().expect("it compiles").snapshot;
         let mut other = config();
         other.isps[1].interface = "wan0".to_owned();
-        assert!(control.reload(other).is_err());
+        assert!(control.reload(other, |_| panic!("nothing changes hands")).is_err());
         let mut swapped = config();
         swapped.isps.swap(0, 1);
-        control.reload(swapped).expect("reloaded");
+        control.reload(swapped, |reused| assert_eq!(*reused, Reused::default())).expect("reloaded");
         let after = control.compile().expect("it compiles").snapshot;
         assert_eq!(after.generation, before.generation + 1);
         let names = |snapshot: &sixways::snapshot::Snapshot| -> Vec<_> {
@@ -383,5 +386,35 @@ fn ids_and_the_hash_key_outlast_the_process_and_a_reload_is_whole_or_nothing() {
         let again = start(dir.path()).await.compile().expect("it compiles").snapshot;
         assert_eq!(again.hash_key, before.hash_key);
         assert_eq!(names(&again), names(&before));
+    });
+}
+
+#[test]
+fn mappings_that_change_hands_are_told_until_they_are_forgotten() {
+    in_lab(|_lab| async move {
+        let dir = tempfile::tempdir().expect("a directory");
+        // Every id belongs to a pair that is gone.
+        let names: Vec<String> = (0..MAX_MAPPINGS).map(|id| format!("old{id}")).collect();
+        let ids: serde_json::Map<String, _> =
+            names.iter().enumerate().map(|(id, name)| (name.clone(), id.into())).collect();
+        let none = serde_json::json!({ "ids": {}, "gone": [] });
+        let content = serde_json::json!({
+            "ports": none, "edges": none, "uplinks": none, "mappings": { "ids": ids, "gone": names },
+        });
+        let file = serde_json::json!({ "version": 1, "content": content });
+        std::fs::write(dir.path().join("ids.json"), file.to_string()).expect("written");
+        let told = async |path: &Path, settle: bool| {
+            let mut control = Control::start(config(), path).await.expect("control starts");
+            let mut told = Vec::new();
+            if settle {
+                control.settle_ids(|reused| told.clone_from(&reused.mappings)).expect("ids are kept");
+            }
+            told.iter().map(|mapping| mapping.index()).collect::<Vec<_>>()
+        };
+        assert!(told(dir.path(), false).await.is_empty());
+        let pairs = config().isps.iter().map(|isp| isp.mappings.len()).sum();
+        let longest_gone: Vec<usize> = (0..pairs).collect();
+        assert_eq!(told(dir.path(), true).await, longest_gone, "a start that came to nothing changes nothing");
+        assert!(told(dir.path(), true).await.is_empty(), "they mean the same as in the last run");
     });
 }

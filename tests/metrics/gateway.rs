@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use sixways::flow::Timeouts;
-use sixways::hash::HashKey;
+use sixways::flow::{ColdRecord, FlowStore, HeapFlows, Inserted, Record, State, Timeouts, octets};
+use sixways::hash::{FlowKey, HashKey};
+use sixways::npt::Mapping;
 use sixways::observe::counters::WorkerCounters;
 use sixways::observe::latency::LatencyRecorder;
-use sixways::observe::report::{GateCounts, GuardCounts, PortReport, Report, SocketCounts};
+use sixways::observe::report::{GateCounts, GuardCounts, MemoryReport, PortReport, Report, SocketCounts};
 use sixways::observe::view::{Facts, Observed};
 use sixways::port::Ledger;
-use sixways::snapshot::{Buckets, Claim, Edge, Filter, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink};
-use sixways::units::{EdgeId, MacAddr, Nanos, PortId, UplinkId};
+use sixways::snapshot::{
+    Buckets, Claim, Edge, Filter, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink, UplinkMapping,
+};
+use sixways::units::{Direction, EdgeId, MacAddr, MappingId, Nanos, PortId, UplinkId};
 
 pub struct Gateway {
     pub observed: Arc<Observed>,
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    pub flows: Arc<HeapFlows>,
     pub workers: Vec<Arc<WorkerCounters>>,
     pub recorders: Vec<LatencyRecorder>,
     pub report: Report,
@@ -24,7 +29,8 @@ pub struct Gateway {
 impl Gateway {
     /// One LAN, `isps` ISPs of weights 1, 2, 3, …, and a queue of each interface for each worker.
     pub fn new(isps: usize, workers: usize) -> Self {
-        let observed = Arc::new(Observed::new(Arc::new(ArcSwap::from_pointee(snapshot(isps)))));
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot(isps)));
+        let observed = Arc::new(Observed::new(Arc::clone(&snapshot)));
         let (counters, recorders) = observed.start_workers(workers).into_iter().unzip();
         observed.set_facts(Facts {
             weights: (0..isps).map(|isp| (isp_name(isp), weight(isp))).collect(),
@@ -45,8 +51,11 @@ impl Gateway {
             ports: (0..=isps).map(port).collect(),
             gates: edges().map(|edge| (edge, GateCounts::default())).collect(),
             guards: edges().skip(1).map(|edge| (edge, GuardCounts::default())).collect(),
+            memory: MemoryReport { capacity: CAPACITY, octets: octets(CAPACITY), ..MemoryReport::default() },
         };
-        let mut gateway = Self { observed, workers: counters, recorders, report, now: Nanos::from_millis(60_000) };
+        let flows = Arc::new(HeapFlows::new(CAPACITY));
+        let now = Nanos::from_millis(60_000);
+        let mut gateway = Self { observed, snapshot, flows, workers: counters, recorders, report, now };
         gateway.tick();
         gateway
     }
@@ -73,11 +82,25 @@ impl Gateway {
         edge.sent_bytes[usize::from(to)].add(packets * octets);
     }
 
+    /// Makes the record of a flow that has `mapping`.
+    pub fn remember(&self, key: FlowKey, mapping: u8, state: State, opened: Direction, created: Nanos) -> Record {
+        let snapshot = self.snapshot.load();
+        let cold = ColdRecord::new(key, opened, created);
+        let hash = key.hash(&snapshot.hash_key);
+        match self.flows.flows().insert(hash, &cold, MappingId(mapping), state, &snapshot.timeouts) {
+            Inserted::New(record, _) => record,
+            other => panic!("{key:?}: {other:?}"),
+        }
+    }
+
     /// Puts a worker's whole buffer into its rings.
     pub fn fill(&self, worker: usize) {
         self.workers[worker].ledger.store(Ledger { total: 4096, free: 1000, fill: 2048, transmit: 40, in_hand: 1008 });
     }
 }
+
+/// Flows that the gateway has memory for.
+pub const CAPACITY: u64 = 1 << 16;
 
 pub fn isp_name(isp: usize) -> String {
     ["fiber", "cable", "dsl", "radio"].get(isp).map_or_else(|| format!("isp{isp}"), |name| (*name).to_owned())
@@ -106,6 +129,11 @@ fn snapshot(isps: usize) -> Snapshot {
         mtu: 1500,
         error_source: None,
     };
+    let pair = |isp: usize| {
+        let external = format!("2001:db8:{:x}::/48", isp + 1).parse().unwrap();
+        let mapping = Mapping::new("fd12:3456:789a::/48".parse().unwrap(), external).unwrap();
+        UplinkMapping { id: MappingId(isp as u8), uplink: UplinkId(isp as u8), mapping }
+    };
     let uplink = |isp: usize| Uplink {
         name: isp_name(isp).into(),
         edge: EdgeId(isp as u8 + 1),
@@ -117,7 +145,7 @@ fn snapshot(isps: usize) -> Snapshot {
         untagged: (0..=isps).map(|id| Some(EdgeId(id as u8))).collect(),
         edges: (0..=isps).map(edge).collect(),
         uplinks: (0..isps).map(uplink).collect(),
-        mappings: MappingTable::new(&[], isps),
+        mappings: MappingTable::new(&(0..isps).map(pair).collect::<Vec<_>>(), isps),
         routes: LanRoutes::new(&[]),
         steering: Steering::by_default(Buckets::build(&claims).unwrap(), (1 << isps) - 1),
         filter: Filter::default(),

@@ -1,5 +1,7 @@
 //! What the exporter says, read back as Prometheus would.
 
+mod control;
+mod flows;
 mod gateway;
 mod http;
 mod parsed;
@@ -8,8 +10,9 @@ mod status;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use gateway::{Gateway, interface};
+use gateway::{CAPACITY, Gateway, interface};
 use parsed::Parsed;
+use sixways::flow::{Evicted, State};
 use sixways::observe::exposition::render;
 use sixways::observe::families;
 use sixways::units::{Direction, EdgeId, Nanos, UplinkId};
@@ -49,6 +52,25 @@ fn busy_gateway() -> Gateway {
     sockets[1].fill_ring_empty = 6;
     let guard = &mut gateway.report.guards[0].1;
     (guard.passed, guard.forwarded, guard.foreign_source) = (50, 8, 9);
+    let memory = &mut gateway.report.memory;
+    memory.by_state[State::TcpEstablished as usize] = 4;
+    memory.by_state[State::TcpOutbound as usize] = 1;
+    memory.by_state[State::TcpInbound as usize] = 1;
+    memory.by_state[State::TcpClosing as usize] = 1;
+    memory.by_state[State::UdpOutbound as usize] = 1;
+    memory.by_state[State::Companion as usize] = 2;
+    memory.by_mapping = vec![7, 1];
+    let [first, second] = [&gateway.workers[0].flows, &gateway.workers[1].flows];
+    first.inserted.add(10_000);
+    second.inserted.add(10);
+    first.evicted[Evicted::Expired.index()].add(5);
+    second.evicted[Evicted::Closing.index()].add(1);
+    second.refused.add(3);
+    first.moved.add(2);
+    second.repinned.add(4);
+    first.fragments_inserted.add(6);
+    first.fragments_found.add(11);
+    second.fragments_evicted.add(8);
     for worker in 0..2 {
         gateway.fill(worker);
         gateway.recorders[worker].record(Direction::Outbound, Nanos(1_700));
@@ -115,6 +137,37 @@ fn the_identities_hold_in_the_output_when_quiet() {
     assert_eq!(parsed.get("sixways_tx_bytes_total{interface=\"wan0\"}"), 3000.0 * 1294.0);
     assert_eq!(parsed.sum("sixways_umem_frames", &["worker=\"1\""]), 4096.0);
     assert_eq!(parsed.get("sixways_umem_frames_lost{worker=\"0\"}"), 0.0);
+}
+
+#[test]
+fn flow_memory_is_summed_over_workers_and_named_by_isp() {
+    let parsed = Parsed::new(&page(&busy_gateway()));
+    for (sample, value) in [
+        ("sixways_flow_records{state=\"established\",protocol=\"tcp\"}", 4.0),
+        ("sixways_flow_records{state=\"unanswered\",protocol=\"tcp\"}", 2.0),
+        ("sixways_flow_records{state=\"closing\",protocol=\"tcp\"}", 1.0),
+        ("sixways_flow_records{state=\"unanswered\",protocol=\"udp\"}", 1.0),
+        ("sixways_flow_records{state=\"companion\",protocol=\"any\"}", 2.0),
+        ("sixways_isp_flows{isp=\"fiber\"}", 7.0),
+        ("sixways_isp_flows{isp=\"cable\"}", 1.0),
+        ("sixways_flow_inserts_total", 10_010.0),
+        ("sixways_flow_evictions_total{kind=\"expired\"}", 5.0),
+        ("sixways_flow_evictions_total{kind=\"unanswered\"}", 0.0),
+        ("sixways_flow_evictions_total{kind=\"closing\"}", 1.0),
+        ("sixways_flow_refusals_total", 3.0),
+        ("sixways_flow_moves_total", 2.0),
+        ("sixways_flow_repins_total", 4.0),
+        ("sixways_fragment_inserts_total", 6.0),
+        ("sixways_fragment_hits_total", 11.0),
+        ("sixways_fragment_evictions_total", 8.0),
+        ("sixways_flow_capacity", CAPACITY as f64),
+        // Two places a flow: a word of 8 octets and a record of 48.
+        ("sixways_flow_memory_bytes", (CAPACITY * 2 * 56) as f64),
+    ] {
+        assert_eq!(parsed.get(sample), value, "{sample}");
+    }
+    let series = parsed.samples.keys().filter(|sample| sample.starts_with("sixways_flow_records{"));
+    assert_eq!(series.count(), 10);
 }
 
 #[test]

@@ -1,54 +1,13 @@
 //! `sixways status` against a control socket that answers as a gateway does.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::path::Path;
 
 use assert_cmd::Command;
-use sixways::control::socket::{ControlSocket, Verbs};
 use sixways::observe::status::Status;
 use sixways::os;
 
-use crate::{Gateway, busy_gateway};
-
-/// A gateway's control thread, until it is dropped.
-struct Control {
-    path: PathBuf,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-    _directory: tempfile::TempDir,
-}
-
-impl Control {
-    fn of(gateway: &Gateway) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("control.sock");
-        let observed = Arc::clone(&gateway.observed);
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let (ready, is_ready) = std::sync::mpsc::channel();
-        let at = path.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let socket = ControlSocket::bind(&at).unwrap();
-                ready.send(()).unwrap();
-                let verbs = Verbs::default().on("status", move || {
-                    serde_json::to_value(Status::of(&observed, os::now())).map_err(|error| error.to_string())
-                });
-                tokio::select! { () = socket.serve(verbs) => {} _ = stopped => {} }
-            });
-        });
-        is_ready.recv().unwrap();
-        Self { path, stop: Some(stop), thread: Some(thread), _directory: directory }
-    }
-}
-
-impl Drop for Control {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        self.thread.take().unwrap().join().unwrap();
-    }
-}
+use crate::busy_gateway;
+use crate::control::Control;
 
 fn status(socket: &Path, more: &[&str]) -> std::process::Output {
     Command::cargo_bin("sixways").unwrap().arg("status").arg("--socket").arg(socket).args(more).output().unwrap()
@@ -61,6 +20,7 @@ fn status_of_a_gateway_as_people_read_it() {
     gateway.now = os::now();
     gateway.tick();
     gateway.forward(0, 0, 1, 12_345, 125);
+    gateway.workers[1].flows.inserted.add(60_000);
     gateway.tick();
     let output = status(&Control::of(&gateway).path, &[]);
     let page = String::from_utf8(output.stdout).unwrap();
@@ -68,11 +28,18 @@ fn status_of_a_gateway_as_people_read_it() {
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let lines: Vec<String> = page.lines().map(words).collect();
     for expected in [
-        "fiber up fe80::1 1 33.33 % 100.00 % 3,000 0 pps 0 0 pps",
-        "cable up fe80::2 2 66.67 % 0.00 % 0 0 pps 0 0 pps",
+        "fiber up fe80::1 1 33.33 % 100.00 % 3,000 0 pps 0 0 pps 7",
+        "cable up fe80::2 2 66.67 % 0.00 % 0 0 pps 0 0 pps 1",
         "lan0 LAN up copy veth 2 12.3 kpps 12.3 Mbit/s 0 pps 0 bit/s",
         "wan0 ISP fiber up copy veth 2 0 pps 0 bit/s 12.3 kpps 12.3 Mbit/s",
         "No more workers than lan0 has queues, the fewest of all interfaces.",
+        "tcp 4 2 1",
+        "udp 0 1",
+        "8 flows and 2 companions take 0.01 % of the places; room for 65,536 flows in 7.34 MB.",
+        "records made 70,010 60.0 k/s",
+        "expired gave way 5 0 /s",
+        "refused, no place 3 0 /s",
+        "fragments that knew 11 0 /s",
         "outbound 4 1.73 µs 90.1 µs 90.1 µs 90.1 µs",
         "inbound 0 - - - -",
         "lan0 hop-limit-exceeded 7 0 pps The hop limit ran out (RFC 8200 §3).",
@@ -98,6 +65,7 @@ fn status_as_json_is_the_whole_of_it() {
     let differences: i64 = status.accounting.iter().map(|account| account.difference).sum();
     assert_eq!(differences, 1);
     assert_eq!(status.accounting.len(), 3 * 3 + 2, "gate, socket and path of three interfaces, two buffers");
+    assert_eq!((status.flows.records[0].state.as_str(), status.flows.records[0].records), ("established", 0));
     assert!(status.not_ready.contains("has not turned"), "{}", status.not_ready);
 }
 

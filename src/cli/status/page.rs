@@ -6,7 +6,8 @@ use crate::cli::table::{
     Table,
 };
 use crate::observe::accounting::{Account, Book, Term};
-use crate::observe::status::{Flow, InterfaceStatus, Status, Traffic};
+use crate::observe::flows::Stage;
+use crate::observe::status::{Counted, FlowStatus, InterfaceStatus, Status, Traffic};
 
 /// The whole page.
 pub fn render(status: &Status) -> String {
@@ -14,6 +15,8 @@ pub fn render(status: &Status) -> String {
         head(status),
         isps(status),
         interfaces(status),
+        flows(&status.flows),
+        flow_memory(status),
         workers(status),
         latency(status),
         drops(status),
@@ -45,6 +48,7 @@ fn isps(status: &Status) -> String {
         ("", Right),
         ("INBOUND", Right),
         ("", Right),
+        ("FLOWS", Right),
     ]);
     for isp in &status.isps {
         table.row([
@@ -58,6 +62,7 @@ fn isps(status: &Status) -> String {
             packets_per_second(isp.outbound),
             count(isp.inbound.total),
             packets_per_second(isp.inbound),
+            count(isp.flows),
         ]);
     }
     table.to_string()
@@ -92,6 +97,54 @@ fn interfaces(status: &Status) -> String {
             sent_bits,
         ]);
     }
+    table.to_string()
+}
+
+/// States across, protocols down.
+fn flows(flows: &FlowStatus) -> String {
+    if flows.capacity == 0 {
+        return "FLOWS  none are remembered: [flows] capacity is 0\n".to_owned();
+    }
+    let stages = [Stage::Established, Stage::Unanswered, Stage::Closing];
+    let mut table = Table::new(&[("FLOWS", Left), ("ESTABLISHED", Right), ("UNANSWERED", Right), ("CLOSING", Right)]);
+    let records = |protocol: Option<&str>, stage: Stage| -> u64 {
+        let of = flows.records.iter().filter(|records| records.state == stage.label());
+        of.filter(|of| protocol.is_none_or(|protocol| of.protocol == protocol)).map(|of| of.records).sum()
+    };
+    for protocol in ["tcp", "udp", "icmpv6", "other"] {
+        let cell = |stage| match (protocol, stage) {
+            (protocol, Stage::Closing) if protocol != "tcp" => String::new(),
+            _ => count(records(Some(protocol), stage)),
+        };
+        table.row(std::iter::once(protocol.to_owned()).chain(stages.map(cell)));
+    }
+    let room = format!(
+        "{} flows and {} companions take {} of the places; room for {} flows in {}.\n",
+        count(stages.iter().map(|stage| records(None, *stage)).sum()),
+        count(records(None, Stage::Companion)),
+        share(flows.taken_ratio),
+        count(flows.capacity),
+        scaled(flows.memory_bytes as f64, "B"),
+    );
+    format!("{table}{room}")
+}
+
+fn flow_memory(status: &Status) -> String {
+    let (flows, fragments) = (&status.flows, &status.fragments);
+    let mut table = Table::new(&[("FLOW MEMORY", Left), ("TOTAL", Right), ("", Right)]);
+    let mut row = |what: &str, counted: Counted| {
+        table.row([what.to_owned(), count(counted.total), scaled(counted.per_second, "/s")]);
+    };
+    row("records made", flows.inserts);
+    for evictions in &flows.evictions {
+        row(&format!("{} gave way", evictions.kind), evictions.records);
+    }
+    row("refused, no place", flows.refusals);
+    row("moved to another ISP", flows.moves);
+    row("came by another ISP", flows.repins);
+    row("fragmented datagrams", fragments.inserts);
+    row("fragments that knew", fragments.hits);
+    row("datagrams gave way", fragments.evictions);
     table.to_string()
 }
 
@@ -237,8 +290,8 @@ fn or_dash(text: &str) -> String {
     if text.is_empty() { "-" } else { text }.to_owned()
 }
 
-fn packets_per_second(flow: Flow) -> String {
-    scaled(flow.per_second, "pps")
+fn packets_per_second(counted: Counted) -> String {
+    scaled(counted.per_second, "pps")
 }
 
 fn rates(traffic: &Traffic) -> [String; 2] {
