@@ -23,8 +23,6 @@ use crate::xdp::{Adoption, PinnedFlows, Pins, release};
 
 /// Time between two looks at counters, ledgers and devices.
 const TICK: Duration = Duration::from_secs(1);
-/// Flows that are remembered.
-const FLOWS: u64 = 1_000_000;
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -63,7 +61,7 @@ impl Gateway {
             tracing::warn!(%error, "cannot give up capabilities");
         }
         let generation = control.compile()?;
-        let flows = Arc::new(open_flows(&pins, &generation.snapshot)?);
+        let flows = Arc::new(open_flows(&pins, control.config(), &generation.snapshot)?);
         let (sender, exits) = mpsc::unbounded_channel();
         let world = World {
             snapshot: Arc::new(ArcSwap::from_pointee(generation.snapshot.clone())),
@@ -272,8 +270,8 @@ impl Gateway {
 }
 
 /// The flow memory, and in the log what became of an earlier one.
-fn open_flows(pins: &Pins, snapshot: &Snapshot) -> Result<PinnedFlows, GatewayError> {
-    let (flows, adoption) = PinnedFlows::open(pins, FLOWS, &snapshot.hash_key, now())?;
+fn open_flows(pins: &Pins, config: &Config, snapshot: &Snapshot) -> Result<PinnedFlows, GatewayError> {
+    let (flows, adoption) = PinnedFlows::open(pins, config.flows.capacity, &snapshot.hash_key, now())?;
     match adoption {
         Adoption::Replaced { .. } => tracing::warn!("flow memory: {adoption}; flows may change their ISP"),
         _ => tracing::info!("flow memory: {adoption}"),

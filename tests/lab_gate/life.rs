@@ -1,6 +1,7 @@
 //! What becomes of links and counters: the process is killed, the device goes, somebody else is
 //! there, all is released.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,13 +18,18 @@ use crate::stand::{
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml");
 const PORTS: [&str; 3] = ["lan0", "wan0", "wan1"];
 const ISPS: [&str; 2] = ["wan0", "wan1"];
 
 /// The real gateway in the lab, up to the moment when it forwards.
 fn start(lab: &Lab, life: u32) -> Daemon {
+    start_with(lab, life, CONFIG.as_ref())
+}
+
+fn start_with(lab: &Lab, life: u32, config: &Path) -> Daemon {
     let mut command = lab.command("gw", BINARY);
-    command.args(["run", "--config", concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml")]);
+    command.args(["run", "--config"]).arg(config);
     command.arg("--bpffs").arg(lab.dir.join("bpf")).arg("--state").arg(lab.dir.join("state"));
     command.arg("--socket").arg(lab.dir.join("control.sock"));
     let mut daemon = Daemon::start(&mut command, &lab.dir.join(format!("sixways-{life}.log")));
@@ -70,7 +76,7 @@ fn after_a_kill_the_next_start_adopts_the_links() {
     });
     assert!(before.1.iter().flatten().all(|(_, counts)| counts.passed >= 3), "not all was counted: {before:?}");
 
-    let again = start(&lab, 2);
+    let mut again = start(&lab, 2);
     let says = again.output();
     assert!(daemon.output().contains("flow memory: new") && says.contains("flow memory: adopted, "), "{says}");
     let second = all_in_force(&lab);
@@ -78,6 +84,13 @@ fn after_a_kill_the_next_start_adopts_the_links() {
         assert_eq!(was.link, is.link, "the same link");
         assert_ne!(was.program, is.program, "runs the new program");
     }
+
+    again.kill();
+    let smaller = lab.dir.join("smaller.toml");
+    let config = std::fs::read_to_string(CONFIG).expect("the lab's configuration");
+    std::fs::write(&smaller, format!("{config}\n[flows]\ncapacity = 1000\n")).expect("a configuration");
+    let says = start_with(&lab, 3, &smaller).output();
+    assert!(says.contains("flow memory: replaced: hot: entries: 256 wanted, 262144 found"), "{says}");
 }
 
 #[test]
