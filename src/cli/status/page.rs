@@ -137,14 +137,14 @@ fn flow_memory(status: &Status) -> String {
     };
     row("records made", flows.inserts);
     for evictions in &flows.evictions {
-        row(&format!("{} gave way", evictions.kind), evictions.records);
+        row(&format!("gave way: {}", evictions.kind), evictions.records);
     }
-    row("refused, no place", flows.refusals);
+    row("refused: no place", flows.refusals);
     row("moved to another ISP", flows.moves);
-    row("came by another ISP", flows.repins);
-    row("fragmented datagrams", fragments.inserts);
-    row("fragments that knew", fragments.hits);
-    row("datagrams gave way", fragments.evictions);
+    row("came in by another ISP", flows.repins);
+    row("fragments: datagrams", fragments.inserts);
+    row("fragments: ISP known", fragments.hits);
+    row("fragments: gave way", fragments.evictions);
     table.to_string()
 }
 
