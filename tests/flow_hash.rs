@@ -77,9 +77,9 @@ fn slow(key: &HashKey, flow: &FlowKey) -> u64 {
         sum = (sum + product(left, right)) % WORD;
     }
     for _ in 0..2 {
-        sum = product(sum ^ sum / HALF, 0xd6e8_feb8_6659_fd93);
+        sum = product(sum ^ (sum / HALF), 0xd6e8_feb8_6659_fd93);
     }
-    (sum ^ sum / HALF) as u64
+    (sum ^ (sum / HALF)) as u64
 }
 
 /// The lower 64 bits of a product, without the half that would not fit into 128 bits.
