@@ -43,7 +43,9 @@ impl ColdRecord {
         Self { key, opened, former: None, created }
     }
 
-    /// Only who holds the claim of the hot word calls this. Readers compare the key.
+    /// Only who sees a claim of this very flow in the hot word calls this. When it is late, and the
+    /// place has gone to another flow meanwhile, that one's cold part is spoilt: readers compare
+    /// the key, or its hash with the hot word.
     pub(super) fn write<A: Word64>(&self, words: &[A; WORDS]) {
         let (internal, remote) = (self.key.internal.to_bits(), self.key.remote.to_bits());
         let ports = u64::from(self.key.protocol) << 32
@@ -60,12 +62,12 @@ impl ColdRecord {
             self.created.0,
         ];
         for (word, value) in words.iter().zip(values) {
-            word.store(value);
+            word.store_cold(value);
         }
     }
 
     pub(super) fn read<A: Word64>(words: &[A; WORDS]) -> Self {
-        let [i0, i1, r0, r1, rest, created] = std::array::from_fn(|n| words[n].load());
+        let [i0, i1, r0, r1, rest, created] = std::array::from_fn(|n| words[n].load_cold());
         let address = |high: u64, low: u64| Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low));
         Self {
             key: FlowKey {
@@ -81,9 +83,13 @@ impl ColdRecord {
         }
     }
 
-    /// Notes that the flow had `former` until now. The other words stay.
-    pub(super) fn write_former<A: Word64>(words: &[A; WORDS], former: MappingId) {
-        let rest = words[4].load() & !(0xff << FORMER_SHIFT);
-        words[4].store(rest | HAS_FORMER | u64::from(former.0) << FORMER_SHIFT);
+    /// The word that says which mapping the flow had.
+    pub(super) const fn former_word<A>(words: &[A; WORDS]) -> &A {
+        &words[4]
+    }
+
+    /// Its value when the flow has had `former` until now.
+    pub(super) const fn with_former(word: u64, former: MappingId) -> u64 {
+        word & !(0xff << FORMER_SHIFT) | HAS_FORMER | (former.0 as u64) << FORMER_SHIFT
     }
 }

@@ -6,10 +6,10 @@ use super::cold::{ColdLine, ColdRecord};
 use super::state::{Rank, State, Timeouts};
 use super::tick::Tick;
 use super::word::{Line, SLOTS, Slot, Word, Word64};
-use crate::units::MappingId;
+use crate::units::{MappingId, Nanos};
 
-/// Rounds of an insertion before it gives up: each lost round is another worker's progress.
-const TRIES: usize = 16;
+/// Rounds of one operation before it gives up: each lost round is another worker's progress.
+const TRIES: usize = 32;
 
 /// A table over words that somebody else owns. The number of lines is a power of two, or zero for
 /// a table that remembers nothing.
@@ -81,7 +81,7 @@ pub enum Inserted {
     New(Record, Option<Evicted>),
     /// Another worker was first: this is the flow's record.
     Existing(Record),
-    /// Every place is taken by an established flow: the flow goes without a record.
+    /// Every place is taken by an established flow, or fought over: the flow goes without a record.
     Full,
 }
 
@@ -108,27 +108,27 @@ impl<'a, A: Word64> Flows<'a, A> {
         (self.hot.len() * SLOTS / 2) as u64
     }
 
-    /// The record of the flow with this hash, if it is alive.
+    /// The record of the flow with this hash, if it is alive. A claim is none: the packet that it
+    /// is made for has not left yet.
     pub fn look_up(&self, hash: u64, now: Tick, timeouts: &Timeouts) -> Option<Record> {
         let line = self.line(hash)?;
-        let mut claimed = false;
-        for (at, cell) in self.hot[line].0.iter().enumerate() {
+        self.hot[line].0.iter().enumerate().find_map(|(at, cell)| {
             let word = Word(cell.load());
-            if word.is_of(hash) {
-                match word.state() {
-                    State::Claimed => claimed = true,
-                    _ if word.is_expired(now, timeouts) => {}
-                    _ => return Some(Record { slot: Slot { line, at }, word }),
-                }
-            }
-        }
-        if claimed { self.settle(line, hash, now, timeouts) } else { None }
+            (word.is_of(hash) && word.is_alive(now, timeouts)).then_some(Record { slot: Slot { line, at }, word })
+        })
     }
 
     /// Makes a record with `mapping` in `state` for the flow with this hash, unless it has one.
     ///
-    /// Claim, write the cold part, publish. Two workers may claim different places for one flow:
-    /// [`Self::settle`] lets exactly one of the claims be published, and both get that one.
+    /// In each round the line is read and one step is made: claim a place; or take back all claims
+    /// of the flow but one, write that one's cold part and publish it, whoever has made it. So a
+    /// worker that was stopped half-way stops nobody, and whatever workers find, they agree.
+    ///
+    /// Why no two are published: hot words are read and swapped in one order, and who publishes a
+    /// claim has read the whole line since it was there. Let two claims become published, and look
+    /// at that reading for the later one. The earlier one was there: as a record, then the later
+    /// one would have been taken back; or as a claim, then that was taken back first, and never
+    /// published, since both swap the same word.
     pub fn insert(
         &self,
         hash: u64,
@@ -139,84 +139,91 @@ impl<'a, A: Word64> Flows<'a, A> {
     ) -> Inserted {
         let Some(line) = self.line(hash) else { return Inserted::Full };
         let now = Tick::at(cold.created);
-        let mut evicted = None;
-        for _ in 0..TRIES {
+        let (mut mine, mut evicted) = (None, None);
+        // A claim that was there before the line is read.
+        let mut known = None;
+        for round in 0..TRIES {
             let words = self.read(line);
-            if words.iter().any(|word| word.is_of(hash) && !word.is_expired(now, timeouts)) {
-                match self.settle(line, hash, now, timeouts) {
-                    Some(record) => return Inserted::Existing(record),
-                    None => continue,
+            let Some(at) = chosen(&words, hash, now, timeouts) else {
+                let Some((at, victim)) = victim(&words, hash, now, timeouts) else { return Inserted::Full };
+                let nonce = cold.created.plus(Nanos(round as u64));
+                let claim = Record { slot: Slot { line, at }, word: Word::claim(hash, mapping, state, nonce) };
+                if self.cell(claim.slot).swap(words[at].0, claim.word.0) {
+                    self.write_cold(claim.slot, cold);
+                    (mine, known, evicted) = (Some(claim), Some(claim), evicted.or(victim));
                 }
-            }
-            let Some((at, victim)) = victim(&words, hash, now, timeouts) else { return Inserted::Full };
-            let claim = Word::claim(hash, mapping, state, cold.created);
-            if !self.hot[line].0[at].swap(words[at].0, claim.0) {
+                continue;
+            };
+            let mut record = Record { slot: Slot { line, at }, word: words[at] };
+            if record.word.is_claim() && known != Some(record) {
+                known = Some(record);
                 continue;
             }
-            evicted = evicted.or(victim);
-            if let Some(cold_line) = self.cold.get(line) {
-                cold.write(&cold_line.0[at]);
+            if !self.take_back(line, &words, hash, at) {
+                continue;
             }
-            match self.settle(line, hash, now, timeouts) {
-                Some(record) if record.slot.at == at => return Inserted::New(record, evicted),
-                Some(record) => return Inserted::Existing(record),
-                None => {}
+            let is_mine =
+                mine.is_some_and(|mine| mine.slot == record.slot && mine.word.mapping() == record.word.mapping());
+            if record.word.is_claim() {
+                if mine != Some(record) {
+                    self.write_cold(record.slot, cold);
+                }
+                let published = record.word.published(now);
+                if !self.cell(record.slot).swap(record.word.0, published.0) {
+                    continue;
+                }
+                record.word = published;
             }
+            return if is_mine { Inserted::New(record, evicted) } else { Inserted::Existing(record) };
         }
+        // Nothing half made is left behind.
+        mine.map(|mine| self.remove(mine));
         Inserted::Full
     }
 
-    /// Agrees with all other workers on the one record of the flow with this hash: the published
-    /// one, or else the claim in the lowest place, which is published here and now on behalf of
-    /// whoever made it. All other claims are taken back first. `None`: there is none any more.
-    ///
-    /// Why two are never published: each publisher has seen, after a fence, no other claim alive,
-    /// and each claimer looks at all places after its own claim and a fence. Of two claims at
-    /// least one claimer sees the other's, and a claim that is taken back cannot be published,
-    /// since both compare and swap the same word.
-    fn settle(&self, line: usize, hash: u64, now: Tick, timeouts: &Timeouts) -> Option<Record> {
-        for _ in 0..TRIES {
-            A::fence();
-            let words = self.read(line);
-            let mut own = (0..SLOTS).filter(|at| words[*at].is_of(hash) && !words[*at].is_expired(now, timeouts));
-            let published = own.clone().find(|at| words[*at].state() != State::Claimed);
-            let chosen = published.or_else(|| own.next())?;
-            let mut others = (0..SLOTS).filter(|at| *at != chosen && is_claim(words[*at], hash));
-            if !others.all(|at| self.hot[line].0[at].swap(words[at].0, Word::EMPTY.0)) {
-                continue;
-            }
-            let word = words[chosen];
-            let slot = Slot { line, at: chosen };
-            if word.state() != State::Claimed {
-                return Some(Record { slot, word });
-            }
-            if self.hot[line].0[chosen].swap(word.0, word.published(now).0) {
-                return Some(Record { slot, word: word.published(now) });
-            }
-        }
-        None
+    /// Takes back the claims of the flow with this hash but that at `chosen`, as they were read.
+    /// Returns whether none of them has changed since.
+    fn take_back(&self, line: usize, words: &[Word; SLOTS], hash: u64, chosen: usize) -> bool {
+        let others = |at: &usize| *at != chosen && words[*at].is_of(hash) && words[*at].is_claim();
+        (0..SLOTS).filter(others).all(|at| self.hot[line].0[at].swap(words[at].0, Word::EMPTY.0))
     }
 
     /// Notes a packet of the flow at `now`, after which it is in `state`. Writes only when that
-    /// says something new, and returns whether it did. Lost when another worker was faster: it
-    /// has noted the same, or the next packet will.
+    /// says something new, and returns whether it did. Lost when the flow has got another state or
+    /// its record is gone since `record` was found.
     pub fn refresh(&self, record: Record, state: State, now: Tick) -> bool {
-        let Record { slot, word } = record;
-        // A clock a little behind another worker's must not turn the record back.
-        let current = word.state() == state && word.tick().age(now) == 0;
-        !current && self.cell(slot).swap(word.0, word.seen(state, now).0)
+        let mut word = record.word;
+        for _ in 0..TRIES {
+            // A clock a little behind another worker's must not turn the record back.
+            let new = word.seen(state, word.tick().latest(now));
+            if new == word {
+                return false;
+            }
+            if self.cell(record.slot).swap(word.0, new.0) {
+                return true;
+            }
+            // Another worker has noted the time, or moved the flow: a FIN is not lost to that.
+            word = Word(self.cell(record.slot).load());
+            if !word.is_of(record.word.0) || word.state() != record.word.state() {
+                return false;
+            }
+        }
+        false
     }
 
     /// Gives the flow another mapping. Returns the record as it is now, or `None` when another
     /// worker has changed it meanwhile: look it up again.
     pub fn reassign(&self, record: Record, mapping: MappingId, state: State, now: Tick) -> Option<Record> {
         let Record { slot, word } = record;
-        let new = word.moved(mapping).seen(state, now);
+        let former = self.cold.get(slot.line).map(|cold| ColdRecord::former_word(&cold.0[slot.at]));
+        let before = former.map(A::load_cold);
+        let new = word.moved(mapping).seen(state, word.tick().latest(now));
         if !self.cell(slot).swap(word.0, new.0) {
             return None;
         }
-        if let Some(cold) = self.cold.get(slot.line) {
-            ColdRecord::write_former(&cold.0[slot.at], word.mapping());
+        if let (Some(former), Some(before)) = (former, before) {
+            // Unless the place has gone to another flow already.
+            former.swap(before, ColdRecord::with_former(before, word.mapping()));
         }
         Some(Record { slot, word: new })
     }
@@ -231,6 +238,12 @@ impl<'a, A: Word64> Flows<'a, A> {
     pub fn records(&self, line: usize) -> impl Iterator<Item = Record> + use<A> {
         let records = self.read(line).into_iter().enumerate();
         records.filter(|(_, word)| *word != Word::EMPTY).map(move |(at, word)| Record { slot: Slot { line, at }, word })
+    }
+
+    fn write_cold(&self, slot: Slot, cold: &ColdRecord) {
+        if let Some(line) = self.cold.get(slot.line) {
+            cold.write(&line.0[slot.at]);
+        }
     }
 
     /// Removes `record` if it still is as it was found.
@@ -251,8 +264,13 @@ impl<'a, A: Word64> Flows<'a, A> {
     }
 }
 
-fn is_claim(word: Word, hash: u64) -> bool {
-    word.is_of(hash) && word.state() == State::Claimed
+/// The place of the record that is, or will be, that of the flow with this hash: the published one,
+/// or else the lowest claim.
+fn chosen(words: &[Word; SLOTS], hash: u64, now: Tick, timeouts: &Timeouts) -> Option<usize> {
+    let position = |wanted: fn(Word, Tick, &Timeouts) -> bool| {
+        words.iter().position(|word| word.is_of(hash) && wanted(*word, now, timeouts))
+    };
+    position(|word, now, timeouts| word.is_alive(now, timeouts)).or_else(|| position(|word, _, _| word.is_claim()))
 }
 
 /// The place for a new record of the flow with this hash, and what gives way there: the flow's own
@@ -269,7 +287,7 @@ fn victim(words: &[Word; SLOTS], hash: u64, now: Tick, timeouts: &Timeouts) -> O
         (rank, std::cmp::Reverse(word.tick().age(now)))
     };
     // A claim is somebody's work of this moment.
-    let candidates = (0..SLOTS).filter(|at| words[*at].state() != State::Claimed);
+    let candidates = (0..SLOTS).filter(|at| !words[*at].is_claim());
     let at = candidates.min_by_key(|at| worth(&words[*at]))?;
     match worth(&words[at]).0 {
         None => Some((at, Some(Evicted::Expired))),

@@ -1,5 +1,6 @@
 //! Time as a flow record keeps it.
 
+use crate::limits::MAX_FLOW_TIMEOUT;
 use crate::units::Nanos;
 
 /// A moment on a clock of 14 bits: 2³² ns (4.3 s) a tick, 19.5 h a round.
@@ -11,6 +12,8 @@ const ROUND: u16 = 1 << Tick::BITS;
 /// Workers take the time once a batch: a record may have been seen by another one a moment
 /// later than by this one's clock, and must not look a whole round old.
 const AHEAD: u16 = 16;
+/// Time for the sweep: seven hours for what takes it sixteen seconds.
+const _: () = assert!(Tick::cover(MAX_FLOW_TIMEOUT) < Tick::MAX_AGE - 6000);
 
 impl Tick {
     /// Bits of a tick.
@@ -29,10 +32,18 @@ impl Tick {
         if age > Self::MAX_AGE { 0 } else { age }
     }
 
-    /// Ticks after which at least `span` has passed for certain, whenever in a tick it began.
+    /// The later of the two.
+    #[must_use]
+    pub const fn latest(self, now: Self) -> Self {
+        if self.age(now) == 0 { self } else { now }
+    }
+
+    /// The age at which `span` has not passed for certain, but has at any greater one, whenever in
+    /// a tick it began. At most [`MAX_FLOW_TIMEOUT`]'s: behind that, control's sweep must have the
+    /// time to find the record before a round is over and it looks young again.
     pub const fn cover(span: Nanos) -> u16 {
-        let ticks = span.0.div_ceil(1 << 32);
-        if ticks > Self::MAX_AGE as u64 { Self::MAX_AGE } else { ticks as u16 }
+        let span = if span.0 > MAX_FLOW_TIMEOUT.0 { MAX_FLOW_TIMEOUT.0 } else { span.0 };
+        span.div_ceil(1 << 32) as u16
     }
 
     /// The longest time that `ticks` ticks can be.

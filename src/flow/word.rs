@@ -9,7 +9,7 @@
 //! that the two share no bit with up to 2²⁶ lines. In a claim the place of the tick holds the state
 //! that will be published and ten bits that tell one claim from another.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::state::{State, Timeouts};
 use super::tick::Tick;
@@ -27,32 +27,35 @@ const STATE_BITS: u64 = 0xf;
 const TICK_BITS: u64 = 0x3fff;
 
 /// An atomic word of 64 bits: the standard library's, or a model checker's.
+///
+/// Hot words are loaded and swapped in one order that all workers agree on. On x86-64 that costs
+/// nothing: a load is a plain load, and a swap is the same instruction in any order.
 pub trait Word64: Send + Sync {
     /// The value.
     fn load(&self) -> u64;
     /// Puts `new` in the place of `old`, and says whether it was there.
     fn swap(&self, old: u64, new: u64) -> bool;
-    /// Replaces the value, for cold words.
-    fn store(&self, value: u64);
-    /// Nothing behind it happens before what is ahead of it.
-    fn fence();
+    /// The value of a cold word. What is read later is no older.
+    fn load_cold(&self) -> u64;
+    /// Replaces the value of a cold word. Who sees it sees what came before it.
+    fn store_cold(&self, value: u64);
 }
 
 impl Word64 for AtomicU64 {
     fn load(&self) -> u64 {
-        self.load(Ordering::Acquire)
+        self.load(Ordering::SeqCst)
     }
 
     fn swap(&self, old: u64, new: u64) -> bool {
-        self.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    fn store(&self, value: u64) {
-        self.store(value, Ordering::Relaxed);
+    fn load_cold(&self) -> u64 {
+        self.load(Ordering::Acquire)
     }
 
-    fn fence() {
-        fence(Ordering::SeqCst);
+    fn store_cold(&self, value: u64) {
+        self.store(value, Ordering::Release);
     }
 }
 
@@ -89,7 +92,8 @@ impl Word {
         Self(fingerprint | (mapping.0 as u64) << MAPPING_SHIFT | (state as u64) << STATE_SHIFT | tick.0 as u64)
     }
 
-    /// A claim, to be published in `state`. `now` tells it from others.
+    /// A claim, to be published in `state`. `now` tells it from others: who has read a claim must not
+    /// take a later one in its place for it.
     pub(super) const fn claim(hash: u64, mapping: MappingId, state: State, now: Nanos) -> Self {
         let nonce = (now.0 ^ now.0 >> 10 ^ now.0 >> 20) as u16 & 0x3ff;
         Self::new(hash, mapping, State::Claimed, Tick(nonce << 4 | state as u16))
@@ -116,6 +120,11 @@ impl Word {
         self.0 != 0 && (self.0 ^ hash) >> FINGERPRINT_SHIFT == 0
     }
 
+    /// Whether this is a record that is being made.
+    pub const fn is_claim(self) -> bool {
+        matches!(self.state(), State::Claimed)
+    }
+
     /// The mapping.
     pub const fn mapping(self) -> MappingId {
         MappingId((self.0 >> MAPPING_SHIFT) as u8)
@@ -135,5 +144,10 @@ impl Word {
     pub const fn is_expired(self, now: Tick, timeouts: &Timeouts) -> bool {
         let state = self.state();
         !matches!(state, State::Claimed | State::Empty) && self.tick().age(now) > timeouts.of(state)
+    }
+
+    /// Whether this is a published record whose time is not over.
+    pub const fn is_alive(self, now: Tick, timeouts: &Timeouts) -> bool {
+        !matches!(self.state(), State::Claimed | State::Empty) && !self.is_expired(now, timeouts)
     }
 }
