@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sixways::control::compile::compile;
+use sixways::control::compile::{compile, steering_of};
 use sixways::control::config;
 use sixways::control::ids::Ids;
 use sixways::control::kernel::{Address, Hop, KernelState, Link, Preference, Route, RouteKind, TABLE_MAIN};
@@ -126,7 +126,9 @@ fn snapshot(generation: u64) -> Snapshot {
             hops: vec![Hop { ifindex, gateway: gateway.map(|text| text.parse().unwrap()), dead: false }],
         });
     }
-    compile(&config, &kernel, &ids, generation, HashKey([7; KEY_WORDS])).unwrap().snapshot
+    compile(&config, &kernel, &ids, &steering_of(&config, &ids).unwrap(), generation, HashKey([7; KEY_WORDS]))
+        .unwrap()
+        .snapshot
 }
 
 struct Rig {

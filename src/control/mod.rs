@@ -20,8 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::hash::HashKey;
-use crate::snapshot::{Generation, NeighbourTable};
-use compile::{CompileError, compile};
+use crate::snapshot::{Generation, NeighbourTable, Steering};
+use compile::{CompileError, compile, steering_of};
 use config::Config;
 use ids::{Ids, Reused, TooMany};
 use kernel::KernelState;
@@ -51,6 +51,8 @@ pub enum ControlError {
 pub struct Control {
     config: Config,
     ids: Ids,
+    /// That of `config` and `ids`: the kernel has no part in it.
+    steering: Steering,
     /// Ids that mean something else than in the last run, until [`Control::settle_ids`].
     reused: Reused,
     hash_key: HashKey,
@@ -70,9 +72,10 @@ impl Control {
         let state = StateDir::open(state_dir)?;
         let mut ids = state.ids()?;
         let reused = ids.assign(&config)?;
+        let steering = steering_of(&config, &ids)?;
         let hash_key = state.hash_key()?;
         let mirror = Mirror::start().await?;
-        Ok(Self { config, ids, reused, hash_key, state, mirror, generation: 0 })
+        Ok(Self { config, ids, steering, reused, hash_key, state, mirror, generation: 0 })
     }
 
     /// Calls `forget` with the ids that mean something else than in the last run, and then keeps
@@ -102,7 +105,7 @@ impl Control {
     /// When the configuration contradicts itself.
     pub fn compile(&mut self) -> Result<Generation, CompileError> {
         let kernel = self.mirror.state();
-        let generation = compile(&self.config, &kernel, &self.ids, self.generation + 1, self.hash_key)?;
+        let generation = compile(&self.config, &kernel, &self.ids, &self.steering, self.generation + 1, self.hash_key)?;
         self.generation += 1;
         self.mirror.follow(self.orders(&kernel, &generation));
         Ok(generation)
@@ -114,7 +117,7 @@ impl Control {
     /// When the configuration contradicts itself or the kernel refuses a rule or a route.
     pub async fn apply_host_rules(&self) -> Result<(), ControlError> {
         let kernel = self.mirror.state();
-        let generation = compile(&self.config, &kernel, &self.ids, self.generation, self.hash_key)?;
+        let generation = compile(&self.config, &kernel, &self.ids, &self.steering, self.generation, self.hash_key)?;
         Ok(self.mirror.follow_and_wait(self.orders(&kernel, &generation)).await?)
     }
 
@@ -126,10 +129,11 @@ impl Control {
     pub fn reload(&mut self, config: Config, forget: impl FnOnce(&Reused)) -> Result<(), ControlError> {
         let mut ids = self.ids.clone();
         let reused = ids.assign(&config)?;
-        compile(&config, &self.mirror.state(), &ids, self.generation, self.hash_key)?;
+        let steering = steering_of(&config, &ids)?;
+        compile(&config, &self.mirror.state(), &ids, &steering, self.generation, self.hash_key)?;
         forget(&reused);
         self.state.keep_ids(&ids)?;
-        (self.config, self.ids) = (config, ids);
+        (self.config, self.ids, self.steering) = (config, ids, steering);
         Ok(())
     }
 

@@ -5,6 +5,8 @@
 //! off the weights by up to half a point; the repair moves the buckets that are nearest to a
 //! change of mind until every uplink has its exact quota.
 
+use std::sync::Arc;
+
 use crate::hash::mix;
 use crate::limits::{BUCKET_CHOICES, BUCKETS, MAX_UPLINKS};
 use crate::units::UplinkId;
@@ -12,10 +14,10 @@ use crate::units::UplinkId;
 /// Marks an empty choice.
 const NONE: u32 = 0xf;
 
-/// The table: eight 4-bit choices per bucket, the first in the low bits.
+/// The table: eight 4-bit choices per bucket, the first in the low bits. Clones share it.
 #[derive(Clone)]
 pub struct Buckets {
-    table: Box<[u32]>,
+    table: Arc<[u32]>,
 }
 
 impl std::fmt::Debug for Buckets {
@@ -90,7 +92,7 @@ impl Buckets {
     /// How many buckets prefer each uplink, by [`UplinkId`].
     pub fn first_choices(&self) -> [u32; MAX_UPLINKS] {
         let mut counts = [0; MAX_UPLINKS];
-        for choices in &self.table {
+        for choices in self.table.iter() {
             counts[(choices & 0xf) as usize] += 1;
         }
         counts

@@ -25,9 +25,10 @@ use crate::control::kernel::KernelState;
 use crate::flow::Timeouts;
 use crate::hash::HashKey;
 use crate::limits::MIN_MTU;
-use crate::snapshot::{BucketError, Edge, Generation, MappingTable, Role, Snapshot, Uplink, UplinkMapping};
+use crate::snapshot::{BucketError, Edge, Generation, MappingTable, Role, Snapshot, Steering, Uplink, UplinkMapping};
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
+pub use steering::steering_of;
 
 /// Why a configuration cannot be compiled.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +56,8 @@ pub enum CompileError {
     Buckets(#[from] BucketError),
 }
 
-/// The generation numbered `generation`. An interface that does not exist (yet, or any more)
+/// The generation numbered `generation`. `steering` is that of [`steering_of`] for the same
+/// configuration and ids. An interface that does not exist (yet, or any more)
 /// is no error: its edge is there, its gate and guard are not, and its ISP is not usable.
 ///
 /// # Errors
@@ -64,6 +66,7 @@ pub fn compile(
     config: &Config,
     kernel: &KernelState,
     ids: &Ids,
+    steering: &Steering,
     generation: u64,
     hash_key: HashKey,
 ) -> Result<Generation, CompileError> {
@@ -84,7 +87,7 @@ pub fn compile(
         edges: edges(&site),
         mappings: MappingTable::new(&mappings, uplinks.len()),
         routes: routes::lan_routes(&site),
-        steering: steering::steering(&site)?,
+        steering: steering.clone(),
         filter: config.filter.clone(),
         timeouts: timeouts(&config.flows),
         usable: next_hops::usable(&site, &uplinks),

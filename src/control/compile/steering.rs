@@ -1,18 +1,22 @@
 //! Policies and rules.
 
 use super::CompileError;
-use super::site::Site;
-use crate::control::config::{Otherwise, RuleAction};
+use crate::control::config::{Config, Isp, Otherwise, RuleAction};
+use crate::control::ids::Ids;
 use crate::limits::MAX_POLICIES;
 use crate::snapshot::{Action, Buckets, Claim, HashFields, Policy, PolicyId, Rule, Steering};
 
 /// The default policy, those that a rule names, and one for each rule that lists ISPs, in the
-/// order in which they are named.
-pub fn steering(site: &Site<'_>) -> Result<Steering, CompileError> {
-    let mut policies = Policies { site, named: Vec::new(), built: Vec::new() };
+/// order in which they are named. It depends on nothing of the kernel's and takes tens of
+/// milliseconds for each set of ISPs: make it once for a configuration.
+///
+/// # Errors
+/// When a policy or an ISP is not there, or `ids` was not assigned from `config`.
+pub fn steering_of(config: &Config, ids: &Ids) -> Result<Steering, CompileError> {
+    let mut policies = Policies { config, ids, named: Vec::new(), built: Vec::new() };
     policies.by_name("default")?;
     let mut rules = Vec::new();
-    for rule in &site.config.rules {
+    for rule in &config.rules {
         let action = match &rule.action {
             RuleAction::Drop => Action::Drop,
             RuleAction::Policy(name, otherwise) => chosen_by(policies.by_name(name)?, *otherwise),
@@ -30,7 +34,8 @@ fn chosen_by(policy: PolicyId, otherwise: Otherwise) -> Action {
 }
 
 struct Policies<'a> {
-    site: &'a Site<'a>,
+    config: &'a Config,
+    ids: &'a Ids,
     /// Those of the configuration that are in use.
     named: Vec<(&'a str, PolicyId)>,
     /// By id.
@@ -42,7 +47,7 @@ impl<'a> Policies<'a> {
         if let Some((_, id)) = self.named.iter().find(|(known, _)| *known == name) {
             return Ok(*id);
         }
-        let policy = self.site.config.policies.iter().find(|policy| policy.name == name);
+        let policy = self.config.policies.iter().find(|policy| policy.name == name);
         let policy = policy.ok_or_else(|| CompileError::NoPolicy(name.to_owned()))?;
         let id = self.add(name, policy.isps.as_deref(), policy.hash)?;
         self.named.push((&policy.name, id));
@@ -53,22 +58,18 @@ impl<'a> Policies<'a> {
     fn add(&mut self, name: &str, isps: Option<&[String]>, hash: HashFields) -> Result<PolicyId, CompileError> {
         let id =
             (self.built.len() < MAX_POLICIES).then_some(self.built.len() as u8).ok_or(CompileError::TooManyPolicies)?;
-        let all = &self.site.isps;
+        let all = &self.config.isps;
         for isp in isps.unwrap_or_default() {
-            if !all.iter().any(|known| known.config.name == *isp) {
+            if !all.iter().any(|known| known.name == *isp) {
                 return Err(CompileError::NoIsp(isp.clone()));
             }
         }
-        let mut claims: Vec<Claim<'_>> = all
-            .iter()
-            .filter(|isp| isps.is_none_or(|isps| isps.contains(&isp.config.name)))
-            .map(|isp| Claim {
-                uplink: isp.uplink,
-                name: &isp.config.name,
-                weight: isp.config.weight,
-                tier: isp.config.tier,
-            })
-            .collect();
+        let claim = |isp: &'a Isp| {
+            let uplink = self.ids.uplink(&isp.name).ok_or_else(|| CompileError::NoId(isp.name.clone()))?;
+            Ok(Claim { uplink, name: &isp.name, weight: isp.weight, tier: isp.tier })
+        };
+        let listed = all.iter().filter(|isp| isps.is_none_or(|isps| isps.contains(&isp.name)));
+        let mut claims = listed.map(claim).collect::<Result<Vec<Claim<'_>>, CompileError>>()?;
         // Where every listed ISP is a last resort, none is more of one than the others.
         if isps.is_some() && claims.iter().all(|claim| claim.weight == 0) {
             claims.iter_mut().for_each(|claim| claim.weight = 1);

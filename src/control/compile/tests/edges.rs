@@ -1,11 +1,10 @@
 use std::net::Ipv6Addr;
 
 use super::{World, ip};
-use crate::control::compile::{CompileError, compile};
+use crate::control::compile::CompileError;
 use crate::control::config::NextHop;
 use crate::control::ids::Ids;
 use crate::control::kernel::is_routable;
-use crate::hash::HashKey;
 use crate::snapshot::{Edge, Role};
 use crate::units::{EdgeId, MacAddr, PortId};
 
@@ -110,7 +109,7 @@ fn ids_that_are_kept_for_names_that_are_gone_leave_gaps() {
     world.config.lans.remove(0);
     world.config.isps[0].next_hop = NextHop::Address(ip("fe80::b"));
     ids.assign(&world.config).unwrap();
-    let snapshot = compile(&world.config, &world.kernel, &ids, 1, HashKey([1; 11])).unwrap().snapshot;
+    let snapshot = world.try_compile(&ids).unwrap().snapshot;
     let b = ids.uplink("b").unwrap();
     assert_eq!(snapshot.usable, 1 << b.0);
     assert_eq!(&*snapshot.uplinks[b.index()].name, "b");
@@ -126,8 +125,8 @@ fn ids_that_are_kept_for_names_that_are_gone_leave_gaps() {
 #[test]
 fn contradictions_are_refused_in_words() {
     let world = World::new();
-    let fail = |world: &World, ids: &Ids| compile(&world.config, &world.kernel, ids, 1, HashKey([1; 11])).unwrap_err();
-    assert_eq!(fail(&world, &Ids::default()), CompileError::NoId("lan0".to_owned()));
+    let fail = |world: &World, ids: &Ids| world.try_compile(ids).unwrap_err();
+    assert_eq!(fail(&world, &Ids::default()), CompileError::NoId("a".to_owned()));
     let mut twice = World::new();
     twice.config.isps[1].interface = "wan0".to_owned();
     let error = fail(&twice, &twice.ids()).to_string();

@@ -4,10 +4,11 @@ mod edges;
 mod gate;
 mod guard;
 mod hops;
+mod steering;
 
 use std::net::Ipv6Addr;
 
-use crate::control::compile::compile;
+use crate::control::compile::{CompileError, compile, steering_of};
 use crate::control::config::{self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, NextHop, OnStop, Site};
 use crate::control::ids::Ids;
 use crate::control::kernel::{
@@ -186,8 +187,12 @@ impl World {
     }
 
     pub fn compile(&self) -> Compiled {
-        let generation = compile(&self.config, &self.kernel, &self.ids(), 7, HashKey([1; 11])).unwrap();
-        Compiled { generation }
+        Compiled { generation: self.try_compile(&self.ids()).unwrap() }
+    }
+
+    pub fn try_compile(&self, ids: &Ids) -> Result<Generation, CompileError> {
+        let steering = steering_of(&self.config, ids)?;
+        compile(&self.config, &self.kernel, ids, &steering, 7, HashKey([1; 11]))
     }
 }
 
