@@ -14,7 +14,8 @@ One TOML file says everything. It is read as a whole or not at all: `sixways che
 mistake of a file with its line and what to write instead, and a gateway never runs on a part of a
 file. Unknown keys are mistakes. A key or section that is planned but not built yet is refused by name.
 
-`configs/minimal.toml` is the smallest useful file, `configs/dual-isp.toml` shows every key.
+`configs/minimal.toml` is the smallest useful file, `configs/rules.toml` has tiers, policies, rules and
+allowed services, `configs/dual-isp.toml` shows every key.
 
 <!-- Rendered from src/control/config/schema.rs: BLESS=1 cargo test --test config -->
 ";

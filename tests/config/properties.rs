@@ -3,15 +3,16 @@
 use proptest::prelude::*;
 use sixways::control::config::{ConfigErrors, parse};
 
-const GOOD: [&str; 4] = [
+const GOOD: [&str; 5] = [
     include_str!("../../configs/minimal.toml"),
     include_str!("../../configs/dual-isp.toml"),
     include_str!("../../configs/lab.toml"),
     include_str!("../../configs/identity.toml"),
+    include_str!("../../configs/rules.toml"),
 ];
 
 /// What a file may come to hold by a slip, and what somebody may try.
-const PIECES: [&str; 30] = [
+const PIECES: [&str; 40] = [
     "",
     "\"",
     "]",
@@ -42,6 +43,16 @@ const PIECES: [&str; 30] = [
     "0x10",
     "name = \"fiber\"",
     "[isp.x]",
+    "[[rule]]",
+    "[policy.x]",
+    "[policy]",
+    "match = { proto = 6 }",
+    "isps = [\"fiber\"]",
+    "drop = true",
+    "[\"1-2\", 3]",
+    "\"2h4m\"",
+    "{ dst = \"fd12:3456:789a::1\" }",
+    "\"99999999999999999999h\"",
 ];
 
 /// Every error has a key path or a line, can be shown, and shows nothing that harms a terminal.

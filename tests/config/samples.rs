@@ -3,7 +3,7 @@
 use sixways::control::config::schema::{Default, SECTIONS, Section};
 use sixways::control::config::{Config, Isp, parse};
 
-use super::{check, files};
+use super::{assert_holds, check, files};
 
 const MINIMAL: &str = include_str!("../../configs/minimal.toml");
 const DUAL_ISP: &str = include_str!("../../configs/dual-isp.toml");
@@ -15,7 +15,7 @@ fn good(text: &str) -> Config {
 #[test]
 fn check_is_content_with_every_sample() {
     let files = files("configs", "toml");
-    assert_eq!(files.len(), 4);
+    assert_eq!(files.len(), 5);
     for file in files {
         let output = check(&[file.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -137,4 +137,30 @@ fn the_long_sample_without_its_marked_values_is_all_defaults() {
         let of = |isp: &Isp| (isp.next_hop, isp.weight, isp.tier, isp.mtu);
         assert_eq!(of(isp), of(default));
     }
+}
+
+/// What `check` says about flows: from the policies to the packet buffers, which are the machine's.
+#[test]
+fn check_shows_policies_rules_filter_and_flow_memory() {
+    let output = check(&["configs/rules.toml"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let start = said.find("\npolicy ").unwrap() + 1;
+    let end = said.find("\nmemory ").unwrap();
+    assert_holds(std::path::Path::new("tests/data/check-rules.txt"), &said[start..end]);
+}
+
+#[test]
+fn json_has_the_same_in_numbers() {
+    let output = check(&["--json", "configs/rules.toml"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["flows"]["capacity"], 1_000_000);
+    assert_eq!(answer["flows"]["memory_octets"], sixways::flow::octets(1_000_000));
+    assert_eq!(answer["flows"]["tcp_established_seconds"], 7440);
+    assert_eq!(answer["filter"]["inbound"], "established");
+    assert_eq!(answer["filter"]["allow"][0]["to"], "fd12:3456:789a:10::25");
+    assert_eq!(answer["rules"][1]["action"], "isps cable fiber, else drop");
+    let tiers = &answer["policies"][0]["tiers"];
+    assert_eq!((&tiers[0]["tier"], &tiers[1]["tier"]), (&1.into(), &2.into()));
+    assert_eq!(tiers[0]["isps"][0]["buckets"], 49_152);
+    assert_eq!(tiers[1]["isps"][0]["share_percent"], 100.0);
 }

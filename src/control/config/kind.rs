@@ -65,9 +65,14 @@ pub enum Kind {
 }
 
 /// A value that is written as one of a few words.
-pub(super) trait Word: Copy + 'static {
+pub trait Word: Copy + PartialEq + 'static {
     /// Every word with its value.
     const WORDS: &'static [(&'static str, Self)];
+
+    /// The word for it.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+    }
 }
 
 impl Word for Mode {
@@ -102,11 +107,6 @@ impl Word for Scope {
 
 impl Word for Otherwise {
     const WORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("drop", Self::Drop)];
-}
-
-/// The word that stands for `value`.
-pub(super) fn word<W: Word + PartialEq>(value: W) -> &'static str {
-    W::WORDS.iter().find(|(_, other)| *other == value).map_or("", |(word, _)| word)
 }
 
 pub(super) fn words<W: Word>() -> Vec<&'static str> {

@@ -22,7 +22,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use error::{ConfigError, ConfigErrors};
-pub use kind::Kind;
+pub use kind::{Kind, Word};
 pub use problem::Problem;
 
 use crate::npt::Mapping;
@@ -176,18 +176,6 @@ pub enum Otherwise {
     Default,
     /// The packet is dropped.
     Drop,
-}
-
-impl Otherwise {
-    /// The word for it in the file.
-    pub fn word(self) -> &'static str {
-        kind::word(self)
-    }
-}
-
-/// The word for `hash` in the file.
-pub fn hash_word(hash: HashFields) -> &'static str {
-    kind::word(hash)
 }
 
 /// `[flows]`: flow memory.

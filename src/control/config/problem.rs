@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::raw::is_isp_name;
-use super::traffic::{WITH_PORTS, protocol_name};
+use super::traffic::{WITH_PORTS, prefix_name, protocol_name};
 use crate::limits::{MAX_ALLOWS, MAX_EDGES, MAX_MAPPINGS, MAX_POLICIES, MAX_RULES, MAX_UPLINKS};
 use crate::npt::Prefix;
 
@@ -129,13 +129,13 @@ pub enum Problem {
     PortsOfPortless { protocol: String },
     #[error("ports are given, but no protocol that has them")]
     PortsOfAnything,
-    #[error("{prefix} lies outside the site, where nothing that is to leave comes from")]
+    #[error("{} lies outside the site, where nothing that is to leave comes from", prefix_name(*prefix))]
     SourceOutside { prefix: Prefix, site: String },
-    #[error("{prefix} lies inside the site, and what stays inside meets no rule")]
+    #[error("{} lies inside the site, and what stays inside meets no rule", prefix_name(*prefix))]
     DestinationInside { prefix: Prefix },
-    #[error("{prefix} lies outside the site, where nothing that comes in goes to")]
+    #[error("{} lies outside the site, where nothing that comes in goes to", prefix_name(*prefix))]
     AllowOutside { prefix: Prefix, site: String, inside: Option<Ipv6Addr> },
-    #[error("{prefix} lies inside the site, where nothing that comes in comes from")]
+    #[error("{} lies inside the site, where nothing that comes in comes from", prefix_name(*prefix))]
     AllowFromInside { prefix: Prefix },
     #[error(
         "without flow memory no packet is known for an answer, and [filter] inbound = \"established\" would let none in"

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::npt::Prefix;
+
 /// Protocols by name: those of the IANA registry that a site may want to tell apart.
 pub const PROTOCOLS: [(&str, u8); 15] = [
     ("tcp", 6),
@@ -44,6 +46,11 @@ pub fn protocol(name: &str) -> Option<u8> {
 pub fn protocol_name(protocol: u8) -> String {
     let known = PROTOCOLS.iter().find(|(_, number)| *number == protocol);
     known.map_or_else(|| protocol.to_string(), |(name, _)| (*name).to_owned())
+}
+
+/// A prefix as it would be written: a single address without its length.
+pub fn prefix_name(prefix: Prefix) -> String {
+    if prefix.len() == 128 { prefix.address().to_string() } else { prefix.to_string() }
 }
 
 /// Code points by name (RFC 2474, 2597, 3246, 5865, 8622).
