@@ -44,7 +44,7 @@ def udp_socket():
 
 def receive(sock):
     """One datagram: payload, sender, and the address that it was sent to (packed)."""
-    data, control, _, sender = sock.recvmsg(2048, PKTINFO_SPACE)
+    data, control, _, sender = sock.recvmsg(65535, PKTINFO_SPACE)
     return data, sender, control[0][2][:16]
 
 
@@ -108,21 +108,38 @@ class EchoTcp(socketserver.BaseRequestHandler):
             self.request.sendall(data)
 
 
+def numbered(count):
+    """Blocks of 64 KiB, all different and the same each time: `count` octets."""
+    for number in range(-(-count // 65536)):
+        block = (b"%15d\n" % number) * 4096
+        yield block[: count - number * 65536]
+
+
 class Web(http.server.BaseHTTPRequestHandler):
-    """`/whoami` tells the client's address, `/bytes/N` sends N octets."""
+    """`/whoami` tells the client's address, `/bytes/N` sends N octets, `/paced/RATE/N` N octets at a rate."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        count = int(self.path.rpartition("/")[2]) if self.path.startswith("/bytes/") else 0
+        words = self.path.split("/")
+        count = int(words[-1]) if words[1] in ("bytes", "paced") else 0
         body = f"{self.client_address[0]}\n".encode() if count == 0 else b""
         self.send_response(200)
         self.send_header("Content-Length", str(count or len(body)))
         self.end_headers()
         self.wfile.write(body)
+        if words[1] == "paced":
+            return self.pace(count, float(words[2]))
         chunk = b"sixways " * 8192
         while count > 0:
             count -= self.wfile.write(chunk[:count])
+
+    def pace(self, count, rate):
+        due = time.monotonic()
+        for block in numbered(count):
+            self.wfile.write(block)
+            due = max(due, time.monotonic() - 1) + len(block) / rate
+            time.sleep(max(0, due - time.monotonic()))
 
     def log_message(self, *_):
         pass

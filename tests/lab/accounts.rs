@@ -83,6 +83,12 @@ impl Accounts {
         drops.map(|drop| drop.packets.total).sum()
     }
 
+    /// Packets that came in by an interface and were dropped, whatever for.
+    pub fn all_dropped(&self, interface: &str) -> u64 {
+        let drops = self.drops.iter().filter(|drop| drop.interface == interface);
+        drops.map(|drop| drop.packets.total).sum()
+    }
+
     fn term(&self, of: &str, book: &str, what: &str) -> u64 {
         let accounts = self.accounting.iter().filter(|account| account.of == of && account.book == book);
         let terms = accounts.flat_map(|account| account.sources.iter().chain(&account.sinks));

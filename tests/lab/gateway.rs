@@ -24,13 +24,24 @@ impl<'lab> Gateway<'lab> {
     /// If it ends or is not ready in time; with its log.
     #[track_caller]
     pub fn start(lab: &'lab Lab, more: &str) -> Self {
-        let config = lab.dir.join("sixways.toml");
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml"));
-        std::fs::write(&config, text.expect("configs/lab.toml") + more).expect("a configuration");
+        Self::start_with(lab, &(text.expect("configs/lab.toml") + more))
+    }
+
+    /// As [`Gateway::start`], with a configuration of its own.
+    #[track_caller]
+    pub fn start_with(lab: &'lab Lab, text: &str) -> Self {
+        let config = lab.dir.join("sixways.toml");
+        std::fs::write(&config, text).expect("a configuration");
         let daemon = Self::spawn(lab, &config);
         let mut gateway = Self { lab, config, daemon };
         gateway.wait_until_ready();
         gateway
+    }
+
+    /// Writes the configuration that the next [`Gateway::restart`] starts with.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(&self.config, text).expect("a configuration");
     }
 
     /// Starts it again after [`Gateway::kill`] or [`Gateway::stop`]; returns the time until ready.
@@ -89,6 +100,15 @@ impl<'lab> Gateway<'lab> {
     #[track_caller]
     pub fn metrics(&self) -> String {
         self.lab.sh("gw", "curl -sSfg http://[::1]:9636/metrics")
+    }
+
+    /// Frames that the gate took from one queue of a veth, by the driver's own counters.
+    #[track_caller]
+    pub fn redirected(&self, device: &str, queue: u32) -> u64 {
+        let counters = self.lab.sh("gw", &format!("ethtool -S {device}"));
+        let name = format!("rx_queue_{queue}_xdp_redirect: ");
+        let count = counters.lines().find_map(|line| line.trim().strip_prefix(&name)?.parse().ok());
+        count.unwrap_or_else(|| panic!("no queue {queue} of {device}: {counters}"))
     }
 
     fn spawn(lab: &Lab, config: &PathBuf) -> Daemon {

@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod capture;
 pub mod flood;
 pub mod gateway;
+pub mod images;
 pub mod netns;
 pub mod process;
 pub mod steps;

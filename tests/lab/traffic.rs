@@ -43,54 +43,66 @@ pub struct Seen {
     pub examples: Vec<String>,
 }
 
-/// UDP, TCP and HTTP servers in one namespace.
-pub struct Server {
+/// A helper that runs beside the test: it answers each line with a line, and ends with its owner.
+pub struct Helper {
     child: Child,
     stdin: ChildStdin,
     lines: BufReader<ChildStdout>,
 }
+
+impl Helper {
+    /// Starts `command` and waits until it says that it is ready.
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdin = child.stdin.take().expect("piped");
+        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        let mut helper = Self { child, stdin, lines };
+        helper.answer();
+        helper
+    }
+
+    /// Its answer to `line`.
+    pub fn ask(&mut self, line: &str) -> String {
+        writeln!(self.stdin, "{line}").expect("the helper runs");
+        self.answer()
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("the helper answers");
+        assert!(!line.is_empty(), "a helper in the lab died");
+        line
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// UDP, TCP and HTTP servers in one namespace.
+pub struct Server(Helper);
 
 impl Server {
     /// Starts them and waits until they listen. `echo`: whether datagrams are answered.
     pub fn start(lab: &Lab, role: &str, echo: bool) -> Self {
         let mut command = lab.command(role, "python3");
         command.args([HELPER, "serve"]).args((!echo).then_some("--no-echo"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 starts");
-        let stdin = child.stdin.take().expect("piped");
-        let lines = BufReader::new(child.stdout.take().expect("piped"));
-        let mut server = Self { child, stdin, lines };
-        server.answer();
-        server
+        Self(Helper::start(&mut command))
     }
 
     /// What was seen since the last reset, by /48.
     pub fn report(&mut self) -> BTreeMap<String, Seen> {
-        serde_json::from_str(&self.ask("report")).expect("traffic.py reports")
+        serde_json::from_str(&self.0.ask("report")).expect("traffic.py reports")
     }
 
     /// Forgets what was seen.
     pub fn reset(&mut self) {
-        self.ask("reset");
-    }
-
-    fn ask(&mut self, line: &str) -> String {
-        writeln!(self.stdin, "{line}").expect("the server runs");
-        self.answer()
-    }
-
-    fn answer(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).expect("the server answers");
-        assert!(!line.is_empty(), "the server in the lab died");
-        line
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.ask("reset");
     }
 }
 
