@@ -45,7 +45,7 @@ pub static RULE: Section = Section {
             Kind::RuleName,
             "",
             Default::Words("`rule 1`, `rule 2` and so on, by position"),
-            "Name of the rule in messages, in `status`, and of the policy that `isps` makes.",
+            "Name of the rule in what `check` says, and of the policy that `isps` makes.",
         ),
         key("match", Kind::Match, "", Default::Words("everything"), "Conditions, all of which must hold."),
         key("policy", Kind::PolicyName, "", Default::Words("none"), "This policy chooses the ISP."),
@@ -103,7 +103,7 @@ pub static FILTER: Section = Section {
             Kind::Word(words::<Inbound>),
             "",
             Default::Value(r#""established""#),
-            "`established`: what belongs to a flow, and what `allow` lists. `open`: everything.",
+            "`established`: what belongs to a flow, ICMPv6 echo requests, and what `allow` lists. `open`: everything.",
         ),
         key(
             "scope",
