@@ -1,5 +1,5 @@
 //! The few system calls that the standard library does not offer: the monotonic clock,
-//! eventfd and poll. With `xdp/` the only place with unsafe code.
+//! eventfd and poll; and one instruction, prefetch. With `xdp/` the only place with unsafe code.
 #![expect(unsafe_code, reason = "system calls")]
 
 use std::fs::File;
@@ -14,6 +14,18 @@ pub fn now() -> Nanos {
     // SAFETY: `time` is a valid timespec for the call to fill; this clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     Nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
+}
+
+/// Asks the processor to have the cache line of `value` near when it is read, in a moment.
+pub fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint about an address that is valid, and that reads nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch(std::ptr::from_ref(value).cast(), _MM_HINT_T0);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }
 
 /// A bell that wakes a sleeping worker: an eventfd.

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("npt", &["units", "verdict", "limits"]),
     ("port", &["units", "limits"]),
     ("snapshot", &["npt", "flow", "hash", "units", "limits"]),
-    ("flow", &["hash", "units", "limits"]),
+    ("flow", &["hash", "units", "limits", "os"]),
     ("observe", &["npt", "port", "snapshot", "flow", "hash", "units", "verdict", "limits", "os"]),
     (
         "datapath",

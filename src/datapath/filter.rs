@@ -29,7 +29,7 @@ pub fn filter(
         return unknown(memory, packet, inside, recalled);
     };
     // Who names no flow belongs to all flows of the pair, whatever their ISPs.
-    if recalled.key.is_none() || record.word.mapping() == inside.mapping.id {
+    if recalled.flow.key.is_none() || record.word.mapping() == inside.mapping.id {
         return Ok(());
     }
     elsewhere(memory, packet, inside, recalled, record)
@@ -37,17 +37,17 @@ pub fn filter(
 
 /// A SYN from outside for a connection that is over asks anew.
 fn is_reopened(recalled: &Recalled, record: Record) -> bool {
-    recalled.transport.opens && record.word.state() == State::TcpClosing
+    recalled.flow.transport.opens && record.word.state() == State::TcpClosing
 }
 
 /// A packet of no flow.
 fn unknown(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recalled: &Recalled) -> Result<(), Refusal> {
-    let later_fragment = recalled.key.is_none() && recalled.fragment_mapping == Some(inside.mapping.id);
+    let later_fragment = recalled.flow.key.is_none() && recalled.fragment_mapping == Some(inside.mapping.id);
     if later_fragment || may_open(memory, packet, recalled) {
         return Ok(());
     }
-    let refused_connection = recalled.transport.opens && recalled.transport.syn;
-    let answer = if refused_connection { Answer::ProhibitedLater(recalled.hash) } else { Answer::Silence };
+    let refused_connection = recalled.flow.transport.opens && recalled.flow.transport.syn;
+    let answer = if refused_connection { Answer::ProhibitedLater(recalled.flow.hash) } else { Answer::Silence };
     Err(Refusal::Drop(DropReason::InboundFilter, answer))
 }
 
@@ -64,7 +64,7 @@ fn elsewhere(
     let comes_in = memory.cold(recalled, record).is_some_and(|cold| match cold.opened {
         Direction::Outbound => cold.former == Some(inside.mapping.id),
         Direction::Inbound => {
-            (recalled.transport.opens || recalled.class() != Class::Tcp) && may_open(memory, packet, recalled)
+            (recalled.flow.transport.opens || recalled.flow.class() != Class::Tcp) && may_open(memory, packet, recalled)
         }
     });
     if comes_in { Ok(()) } else { Err(DropReason::WrongUplink.into()) }
@@ -74,13 +74,13 @@ fn elsewhere(
 fn may_open(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> bool {
     let filter = &memory.snapshot.filter;
     packet.icmpv6.is_some_and(icmpv6::is_welcome)
-        || filter.admits(&recalled.traffic(packet.dscp))
+        || filter.admits(&recalled.flow.traffic(packet.dscp))
         || filter.scope == Scope::Endpoint && endpoint_is_open(memory, recalled)
 }
 
 /// Whether the host inside has sent something to somebody from this port.
 fn endpoint_is_open(memory: &FlowMemory<'_>, recalled: &Recalled) -> bool {
-    recalled.key.is_some_and(|key| memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some())
+    recalled.flow.key.is_some_and(|key| memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some())
 }
 
 /// An error from outside comes in when it is about a packet that left by the mapping that the
@@ -92,7 +92,7 @@ fn error(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recalled
     let mapping = inside.mapping.id;
     let of_datagram = recalled.fragment_mapping == Some(mapping);
     let of_flow = recalled.record.is_some_and(|record| {
-        recalled.key.is_none()
+        recalled.flow.key.is_none()
             || record.word.mapping() == mapping
             || memory.cold(recalled, record).is_some_and(|cold| cold.former == Some(mapping))
     });

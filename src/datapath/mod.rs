@@ -26,10 +26,12 @@ use crate::port::{Frame, FrameMemory};
 use crate::snapshot::{NeighbourTable, Snapshot};
 use crate::units::{Direction, Nanos, PortId};
 use crate::verdict::DropReason;
+use classify::Journey;
 use egress::Staging;
 use held::{HeldFrames, Wanted};
 use limiter::ErrorLimiter;
-use recall::FlowMemory;
+use parse::Packet;
+use recall::{Flow, FlowMemory};
 use refusal::Refusal;
 use steer::Plan;
 use unsolicited::Unsolicited;
@@ -104,43 +106,71 @@ impl<'a, M> Path<'a, M> {
     }
 }
 
+/// Frames that are read before the first of them is decided: what is remembered of their flows is
+/// on its way from memory meanwhile.
+const AHEAD: usize = 8;
+
+/// What is known of a packet before memory is asked.
+struct Known<'a> {
+    packet: Packet,
+    journey: Journey<'a>,
+    flow: Option<Flow>,
+}
+
 /// Takes every frame of `batch`, which came in by `port`, to its verdict: staged for an egress
 /// port, held for a neighbour, or dropped with a reason and perhaps an ICMPv6 error.
 pub fn process_batch<M: FrameMemory>(path: &mut Path<'_, M>, port: PortId, batch: &mut Vec<Frame>) {
     path.state.limiter.advance(path.now);
-    for mut frame in batch.drain(..) {
-        let Some(edge) = classify::ingress(path.snapshot, port) else {
-            path.memory.free(frame);
-            continue;
-        };
-        frame.origin = edge;
-        path.counters.edge(edge).read.add(1);
-        path.counters.edge(edge).read_bytes.add(u64::from(frame.len));
-        let verdict = forward(path, &mut frame);
-        settle(path, frame, verdict);
+    let Some(edge) = classify::ingress(path.snapshot, port) else {
+        return batch.drain(..).for_each(|frame| path.memory.free(frame));
+    };
+    let mut frames = batch.drain(..);
+    while frames.len() > 0 {
+        let mut ahead = [const { None }; AHEAD];
+        for (place, mut frame) in ahead.iter_mut().zip(&mut frames) {
+            frame.origin = edge;
+            path.counters.edge(edge).read.add(1);
+            path.counters.edge(edge).read_bytes.add(u64::from(frame.len));
+            let known = identify(path, &frame);
+            *place = Some((frame, known));
+        }
+        for (mut frame, known) in ahead.into_iter().flatten() {
+            let verdict = known.and_then(|known| decide(path, &mut frame, &known));
+            settle(path, frame, verdict);
+        }
     }
 }
 
-/// One packet's way, in both directions: decide, then write.
+/// One packet's way, in both directions: identify, decide, and only then write.
 fn forward<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame) -> Result<Plan, Refusal> {
-    let snapshot = path.snapshot;
+    let known = identify(path, frame)?;
+    decide(path, frame, &known)
+}
+
+fn identify<'a, M: FrameMemory>(path: &Path<'a, M>, frame: &Frame) -> Result<Known<'a>, Refusal> {
     let packet = parse::parse(path.memory.bytes(frame))?;
-    let journey = classify::classify(snapshot, frame.origin, &packet)?;
-    let flows = path.flow_memory();
-    let recalled = recall::recall(&flows, &packet, &journey)?;
-    filter::filter(&flows, &packet, &journey, recalled.as_ref())?;
-    let plan = steer::steer(&flows, &packet, &journey, recalled.as_ref())?;
-    let plan = remember::remember(&flows, &packet, &journey, recalled.as_ref(), plan);
-    rewrite::check_hop_limit(&packet)?;
-    rewrite::check_mtu(snapshot, &packet, &plan)?;
+    let journey = classify::classify(path.snapshot, frame.origin, &packet)?;
+    let flow = recall::identify(&path.flow_memory(), &packet, &journey)?;
+    Ok(Known { packet, journey, flow })
+}
+
+fn decide<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame, known: &Known<'_>) -> Result<Plan, Refusal> {
+    let (snapshot, flows) = (path.snapshot, path.flow_memory());
+    let Known { packet, journey, flow } = known;
+    let recalled = flow.map(|flow| recall::recall(&flows, flow));
+    filter::filter(&flows, packet, journey, recalled.as_ref())?;
+    let plan = steer::steer(&flows, packet, journey, recalled.as_ref())?;
+    let plan = remember::remember(&flows, packet, journey, recalled.as_ref(), plan);
+    rewrite::check_hop_limit(packet)?;
+    rewrite::check_mtu(snapshot, packet, &plan)?;
     let next_hop = neighbour::resolve(path.neighbours, &mut path.state.wanted, &plan)?;
     let bytes = path.memory.bytes_mut(frame);
-    rewrite::rewrite(snapshot, bytes, &packet, &plan, next_hop);
+    rewrite::rewrite(snapshot, bytes, packet, &plan, next_hop);
     egress::assert_source(snapshot, bytes, &plan)?;
     Ok(plan)
 }
 
-/// Carries out what [`forward`] decided.
+/// Carries out what was decided.
 fn settle<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, verdict: Result<Plan, Refusal>) {
     match verdict {
         Ok(plan) => {

@@ -30,9 +30,9 @@ pub struct FlowMemory<'a> {
     pub now: Nanos,
 }
 
-/// A flow, seen from inside, and what is remembered of it.
+/// A flow, seen from inside.
 #[derive(Clone, Copy, Debug)]
-pub struct Recalled {
+pub struct Flow {
     /// Which way the packet goes, or the quoted one went.
     pub direction: Direction,
     /// The addresses of the flow, the inside one as it is inside.
@@ -41,24 +41,33 @@ pub struct Recalled {
     pub remote: Ipv6Addr,
     /// What names the flow.
     pub transport: Transport,
-    /// The flow; `None` when the packet names none: a later fragment, or too many headers.
+    /// Its name; `None` when the packet names no flow: a later fragment, or too many headers.
     pub key: Option<FlowKey>,
     /// Hash of the flow, or of the pair when there is none.
     pub hash: u64,
-    /// The record of the flow, or of the pair when the packet names no flow.
-    pub record: Option<Record>,
     /// Hash of the datagram, of a fragment.
     pub fragment: Option<u64>,
+}
+
+/// A flow and what is remembered of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Recalled {
+    /// The flow.
+    pub flow: Flow,
+    /// The record of the flow, or of the pair when the packet names no flow.
+    pub record: Option<Record>,
     /// The mapping of the datagram.
     pub fragment_mapping: Option<MappingId>,
 }
 
-/// What is remembered of the flow of `packet`; of an ICMPv6 error, of the flow that it is about.
-/// `None` for a packet that stays inside, which needs no memory: its way is that of its destination.
+/// Which flow `packet` is of; an ICMPv6 error is of the flow that it is about. `None` for a packet
+/// that stays inside, which needs no memory: its way is that of its destination.
+///
+/// Has the memory of the flow on its way, so that it is near when it is recalled.
 ///
 /// # Errors
 /// When an error from outside quotes a packet that never left by the mapping it came in by.
-pub fn recall(memory: &FlowMemory<'_>, packet: &Packet, journey: &Journey<'_>) -> Result<Option<Recalled>, Refusal> {
+pub fn identify(memory: &FlowMemory<'_>, packet: &Packet, journey: &Journey<'_>) -> Result<Option<Flow>, Refusal> {
     let (direction, internal, remote) = match (journey, packet.quote) {
         (Journey::Hairpin(_), _) => return Ok(None),
         (Journey::Outbound, None) => (Direction::Outbound, packet.source, packet.destination),
@@ -75,19 +84,19 @@ pub fn recall(memory: &FlowMemory<'_>, packet: &Packet, journey: &Journey<'_>) -
         Some(quote) => (quote.transport, quote.fragment),
     };
     let key = flow_key(direction, internal, remote, &transport);
-    let fragment = fragment.map(|fragment| fragment_hash(memory, direction, internal, remote, fragment));
     let hash = key.unwrap_or(FlowKey::pair(internal, remote)).hash(&memory.snapshot.hash_key);
-    Ok(Some(Recalled {
-        direction,
-        internal,
-        remote,
-        transport,
-        key,
-        hash,
-        record: memory.look_up(hash),
-        fragment,
-        fragment_mapping: fragment.and_then(|hash| memory.fragments.look_up(hash, memory.now)),
-    }))
+    memory.flows.prefetch(hash);
+    let fragment = fragment.map(|fragment| fragment_hash(memory, direction, internal, remote, fragment));
+    Ok(Some(Flow { direction, internal, remote, transport, key, hash, fragment }))
+}
+
+/// What is remembered of `flow`.
+pub fn recall(memory: &FlowMemory<'_>, flow: Flow) -> Recalled {
+    Recalled {
+        flow,
+        record: memory.look_up(flow.hash),
+        fragment_mapping: flow.fragment.and_then(|hash| memory.fragments.look_up(hash, memory.now)),
+    }
 }
 
 /// The name of the flow of a packet that goes in `direction`.
@@ -133,7 +142,7 @@ impl FlowMemory<'_> {
 
     /// The cold part of the flow's `record`, if it is there whole.
     pub fn cold(&self, recalled: &Recalled, record: Record) -> Option<ColdRecord> {
-        self.flows.cold(record.slot).filter(|cold| Some(cold.key) == recalled.key)
+        self.flows.cold(record.slot).filter(|cold| Some(cold.key) == recalled.flow.key)
     }
 }
 
@@ -142,7 +151,9 @@ impl Recalled {
     pub fn mappings(&self) -> impl Iterator<Item = MappingId> + use<> {
         self.fragment_mapping.into_iter().chain(self.record.map(|record| record.word.mapping()))
     }
+}
 
+impl Flow {
     /// What rules see of the flow's packet.
     pub fn traffic(&self, dscp: u8) -> Traffic {
         let (source, destination) = match self.direction {

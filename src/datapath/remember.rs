@@ -29,14 +29,14 @@ pub fn remember(
         }
         _ => plan,
     };
-    if let Some(hash) = recalled.fragment {
+    if let Some(hash) = recalled.flow.fragment {
         let mapping = note_fragment(memory, recalled, hash, plan.mapping);
         plan = replan(plan, mapping);
     }
     if memory.flows.is_disabled() {
         return plan;
     }
-    match (recalled.key, recalled.record) {
+    match (recalled.flow.key, recalled.record) {
         (Some(key), Some(record)) => {
             let mapping = note_again(memory, recalled, &key, record, plan.mapping);
             replan(plan, mapping)
@@ -46,7 +46,12 @@ pub fn remember(
             replan(plan, mapping)
         }
         (None, _) => {
-            accompany(memory, FlowKey::pair(recalled.internal, recalled.remote), recalled.direction, plan.mapping);
+            accompany(
+                memory,
+                FlowKey::pair(recalled.flow.internal, recalled.flow.remote),
+                recalled.flow.direction,
+                plan.mapping,
+            );
             plan
         }
     }
@@ -75,11 +80,14 @@ fn note_again(
     record: Record,
     mapping: MappingId,
 ) -> MappingId {
-    let direction = recalled.direction;
+    let direction = recalled.flow.direction;
     let state = record.word.state();
-    let reopened = recalled.transport.opens && state == State::TcpClosing;
-    let state =
-        if reopened { State::opening(recalled.class(), direction) } else { state.after(direction, recalled.signal()) };
+    let reopened = recalled.flow.transport.opens && state == State::TcpClosing;
+    let state = if reopened {
+        State::opening(recalled.flow.class(), direction)
+    } else {
+        state.after(direction, recalled.flow.signal())
+    };
     let had = record.word.mapping();
     let kept = had == mapping || !takes_over(memory, recalled, record, mapping);
     if kept {
@@ -88,7 +96,7 @@ fn note_again(
         }
         return mapping;
     }
-    let state = if direction == Direction::Inbound { State::opening(recalled.class(), direction) } else { state };
+    let state = if direction == Direction::Inbound { State::opening(recalled.flow.class(), direction) } else { state };
     match memory.flows.reassign(record, mapping, state, memory.tick()) {
         Some(_) => {
             let counter = match direction {
@@ -99,7 +107,7 @@ fn note_again(
             accompany_flow(memory, recalled, key, mapping);
             mapping
         }
-        None => memory.look_up(recalled.hash).map_or(mapping, |record| record.word.mapping()),
+        None => memory.look_up(recalled.flow.hash).map_or(mapping, |record| record.word.mapping()),
     }
 }
 
@@ -107,7 +115,7 @@ fn note_again(
 /// outbound one does unless its datagram alone goes another way; an inbound one does when the
 /// flow was opened from outside, and is late for a flow that was moved otherwise.
 fn takes_over(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapping: MappingId) -> bool {
-    match recalled.direction {
+    match recalled.flow.direction {
         Direction::Outbound => recalled.fragment_mapping != Some(mapping),
         Direction::Inbound => memory.cold(recalled, record).is_some_and(|cold| cold.opened == Direction::Inbound),
     }
@@ -115,9 +123,9 @@ fn takes_over(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapp
 
 /// The first packet of a flow.
 fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping: MappingId) -> MappingId {
-    let state = State::opening(recalled.class(), recalled.direction);
-    let cold = ColdRecord::new(*key, recalled.direction, memory.now);
-    match memory.flows.insert(recalled.hash, &cold, mapping, state, &memory.snapshot.timeouts) {
+    let state = State::opening(recalled.flow.class(), recalled.flow.direction);
+    let cold = ColdRecord::new(*key, recalled.flow.direction, memory.now);
+    match memory.flows.insert(recalled.flow.hash, &cold, mapping, state, &memory.snapshot.timeouts) {
         Inserted::New(_, evicted) => {
             memory.counters.inserted.add(1);
             if let Some(evicted) = evicted {
@@ -137,9 +145,9 @@ fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping
 /// The records that go along with a flow: the pair's, for packets that name no flow, and the
 /// endpoint's, if strangers may write to it.
 fn accompany_flow(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping: MappingId) {
-    accompany(memory, FlowKey::pair(key.internal, key.remote), recalled.direction, mapping);
-    if memory.snapshot.filter.scope == Scope::Endpoint && recalled.direction == Direction::Outbound {
-        accompany(memory, key.endpoint(), recalled.direction, mapping);
+    accompany(memory, FlowKey::pair(key.internal, key.remote), recalled.flow.direction, mapping);
+    if memory.snapshot.filter.scope == Scope::Endpoint && recalled.flow.direction == Direction::Outbound {
+        accompany(memory, key.endpoint(), recalled.flow.direction, mapping);
     }
 }
 

@@ -86,7 +86,7 @@ fn outbound(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> Re
     if opened_outside.is_some_and(|cold| cold.opened == Direction::Inbound) {
         return Err(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE));
     }
-    match snapshot.steering.action(&recalled.inside_out().traffic(packet.dscp)) {
+    match snapshot.steering.action(&recalled.flow.inside_out().traffic(packet.dscp)) {
         Action::Drop => Err(Refusal::Drop(DropReason::RuleDrop, Answer::PROHIBITED)),
         Action::Policy { policy, or_default } => {
             let plan = by_policy(snapshot, packet, recalled, policy);
@@ -98,7 +98,7 @@ fn outbound(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> Re
 /// By the most preferred usable uplink of the policy that has a router and can map the source.
 fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: PolicyId) -> Result<Plan, Refusal> {
     let policy = snapshot.steering.policy(policy);
-    let flow = recalled.key.unwrap_or(FlowKey::pair(recalled.internal, recalled.remote));
+    let flow = recalled.flow.key.unwrap_or(FlowKey::pair(recalled.flow.internal, recalled.flow.remote));
     let hash = policy.hash(&snapshot.hash_key, &flow);
     let mut candidates = snapshot.usable & policy.members;
     let mut refusal = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
@@ -138,7 +138,7 @@ pub fn outbound_by(
         // An error from inside quotes an inbound packet: its destination is an inside address, which
         // the remote end knows by its image.
         Some(_) => {
-            let image = image(snapshot, mapping, recalled.internal);
+            let image = image(snapshot, mapping, recalled.flow.internal);
             Addresses { source: None, destination: Some(image.map_err(|_| Refusal::from(DropReason::QuoteForeign))?) }
         }
     };
@@ -177,7 +177,7 @@ fn inbound(
     let (egress, next_hop) = lan_route(snapshot, inside.address)?;
     // An error from outside quotes an outbound packet: its source is an image, whose inside address
     // the host knows.
-    let sender = recalled.filter(|_| packet.quote.is_some()).map(|recalled| recalled.internal);
+    let sender = recalled.filter(|_| packet.quote.is_some()).map(|recalled| recalled.flow.internal);
     Ok(Plan {
         mapping: inside.mapping.id,
         uplink: inside.mapping.uplink,

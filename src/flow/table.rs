@@ -6,6 +6,7 @@ use super::cold::{ColdLine, ColdRecord};
 use super::state::{Rank, State, Timeouts};
 use super::tick::Tick;
 use super::word::{Line, SLOTS, Slot, Word, Word64};
+use crate::os::prefetch;
 use crate::units::{MappingId, Nanos};
 
 /// Rounds of one operation before it gives up: each lost round is another worker's progress.
@@ -110,6 +111,14 @@ impl<'a, A: Word64> Flows<'a, A> {
 
     /// The record of the flow with this hash, if it is alive. A claim is none: the packet that it
     /// is made for has not left yet.
+    /// Has the line of the flow with this hash near when it is looked up, some packets later.
+    pub fn prefetch(&self, hash: u64) {
+        if let Some(line) = self.line(hash) {
+            prefetch(&self.hot[line]);
+        }
+    }
+
+    /// The record of the flow with this hash, if it is alive.
     pub fn look_up(&self, hash: u64, now: Tick, timeouts: &Timeouts) -> Option<Record> {
         let line = self.line(hash)?;
         self.hot[line].0.iter().enumerate().find_map(|(at, cell)| {
