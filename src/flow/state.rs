@@ -70,7 +70,9 @@ pub enum Signal {
 /// this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// Nobody has answered, or no flow.
+    /// No flow, but goes along with some.
+    Companion,
+    /// Nobody has answered.
     Unanswered,
     /// Going away.
     Closing,
@@ -145,6 +147,7 @@ impl State {
                 Rank::Established
             }
             Self::TcpClosing => Rank::Closing,
+            Self::Companion => Rank::Companion,
             _ => Rank::Unanswered,
         }
     }

@@ -43,7 +43,7 @@ pub struct Record {
 pub enum Evicted {
     /// Its time was over.
     Expired,
-    /// Nobody had answered, the oldest of them.
+    /// Nobody had answered, or it was a companion; the oldest of them.
     Unanswered,
     /// After FIN or RST, the oldest of them.
     Closing,
@@ -109,8 +109,6 @@ impl<'a, A: Word64> Flows<'a, A> {
         (self.hot.len() * SLOTS / 2) as u64
     }
 
-    /// The record of the flow with this hash, if it is alive. A claim is none: the packet that it
-    /// is made for has not left yet.
     /// Has the line of the flow with this hash near when it is looked up, some packets later.
     pub fn prefetch(&self, hash: u64) {
         if let Some(line) = self.line(hash) {
@@ -118,7 +116,8 @@ impl<'a, A: Word64> Flows<'a, A> {
         }
     }
 
-    /// The record of the flow with this hash, if it is alive.
+    /// The record of the flow with this hash, if it is alive. A claim is none: the packet that it
+    /// is made for has not left yet.
     pub fn look_up(&self, hash: u64, now: Tick, timeouts: &Timeouts) -> Option<Record> {
         let line = self.line(hash)?;
         self.hot[line].0.iter().enumerate().find_map(|(at, cell)| {
@@ -154,7 +153,7 @@ impl<'a, A: Word64> Flows<'a, A> {
         for round in 0..TRIES {
             let words = self.read(line);
             let Some(at) = chosen(&words, hash, now, timeouts) else {
-                let Some((at, victim)) = victim(&words, hash, now, timeouts) else { return Inserted::Full };
+                let Some((at, victim)) = victim(&words, hash, state, now, timeouts) else { return Inserted::Full };
                 let nonce = cold.created.plus(Nanos(round as u64));
                 let claim = Record { slot: Slot { line, at }, word: Word::claim(hash, mapping, state, nonce) };
                 if self.cell(claim.slot).swap(words[at].0, claim.word.0) {
@@ -283,8 +282,15 @@ fn chosen(words: &[Word; SLOTS], hash: u64, now: Tick, timeouts: &Timeouts) -> O
 }
 
 /// The place for a new record of the flow with this hash, and what gives way there: the flow's own
-/// expired record, an empty place, then expired, unanswered and closing records, the oldest first.
-fn victim(words: &[Word; SLOTS], hash: u64, now: Tick, timeouts: &Timeouts) -> Option<(usize, Option<Evicted>)> {
+/// expired record, an empty place, then expired records, companions, unanswered and closing ones, the
+/// oldest first. A companion displaces nothing but companions.
+fn victim(
+    words: &[Word; SLOTS],
+    hash: u64,
+    newcomer: State,
+    now: Tick,
+    timeouts: &Timeouts,
+) -> Option<(usize, Option<Evicted>)> {
     if let Some(at) = words.iter().position(|word| word.is_of(hash)) {
         return Some((at, Some(Evicted::Expired)));
     }
@@ -295,11 +301,15 @@ fn victim(words: &[Word; SLOTS], hash: u64, now: Tick, timeouts: &Timeouts) -> O
         let rank = if word.is_expired(now, timeouts) { None } else { Some(word.state().rank()) };
         (rank, std::cmp::Reverse(word.tick().age(now)))
     };
-    // A claim is somebody's work of this moment.
-    let candidates = (0..SLOTS).filter(|at| !words[*at].is_claim());
+    // Among those of one tick the hash chooses: the first would always be the newest. A claim is
+    // somebody's work of this moment.
+    let start = (hash >> 61) as usize;
+    let candidates = (0..SLOTS).map(|n| (start + n) % SLOTS).filter(|at| !words[*at].is_claim());
     let at = candidates.min_by_key(|at| worth(&words[*at]))?;
     match worth(&words[at]).0 {
         None => Some((at, Some(Evicted::Expired))),
+        Some(Rank::Companion) => Some((at, Some(Evicted::Unanswered))),
+        Some(_) if newcomer.rank() == Rank::Companion => None,
         Some(Rank::Unanswered) => Some((at, Some(Evicted::Unanswered))),
         Some(Rank::Closing) => Some((at, Some(Evicted::Closing))),
         Some(Rank::Established) => None,
