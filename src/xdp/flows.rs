@@ -69,6 +69,7 @@ impl fmt::Display for Adoption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New => f.write_str("new"),
+            Self::Adopted { flows: 1 } => f.write_str("adopted, 1 flow"),
             Self::Adopted { flows } => write!(f, "adopted, {flows} flows"),
             Self::Replaced { reason } => write!(f, "replaced: {reason}"),
             Self::Stateless => f.write_str("none, as [flows] capacity = 0 asks"),
