@@ -136,6 +136,10 @@ limits! {
     MAX_FLOWS: u64 = 134_217_728, "flows";
     /// Longest time that a flow without packets can be remembered.
     MAX_FLOW_TIMEOUT_NANOS: u64 = 43_200_000_000_000, "nanoseconds";
+    /// Steps in which control's sweep walks over flow memory, one a second.
+    FLOW_SWEEP_STEPS: usize = 16, "steps";
+    /// Unfinished records that the sweep watches from one round to the next.
+    SUSPECT_CLAIMS: usize = 64, "records";
     /// Lines of eight fragmented datagrams whose ISP is remembered.
     FRAGMENT_LINES: usize = 8192, "lines";
     /// Time that a fragmented datagram's ISP is remembered: what a host waits for the rest of it

@@ -69,8 +69,9 @@ impl Gateway {
             flows: flows.clone(),
             fragments: Arc::default(),
         };
-        let memory = Memory::of(&world);
+        let mut memory = Memory::of(&world);
         control.settle_ids(|reused| memory.forget(reused))?;
+        memory.sweep_all(now());
         let observed = Arc::new(Observed::new(Arc::clone(&world.snapshot)));
         let reporter = Reporter::start(Arc::clone(&observed), &world, control.config(), &places.socket).await?;
         let around = Surroundings {
@@ -198,6 +199,7 @@ impl Gateway {
 
     fn tick(&mut self) -> Result<(), GatewayError> {
         self.flows.served(now());
+        self.memory.sweep(now());
         if self.dataplane.as_ref().is_none_or(|dataplane| dataplane.gates.values().any(|gate| !gate.is_attached())) {
             self.follow()?;
         }

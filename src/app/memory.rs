@@ -1,10 +1,15 @@
-//! Flow memory as control sees it: counted, and rid of mappings that mean something else.
+//! Flow memory as control sees it: swept and counted, and rid of mappings that mean something else.
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::control::ids::Reused;
-use crate::flow::{FlowStore, FragmentTable, octets};
+use crate::flow::{FlowStore, FragmentTable, Sweeper, Tick, octets};
+use crate::limits::FLOW_SWEEP_STEPS;
 use crate::observe::report::MemoryReport;
+use crate::snapshot::Snapshot;
+use crate::units::Nanos;
 use crate::worker::World;
 
 /// The workers' memory.
@@ -12,6 +17,8 @@ use crate::worker::World;
 pub(super) struct Memory {
     flows: Arc<dyn FlowStore>,
     fragments: Arc<FragmentTable>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    sweeper: Sweeper,
     report: MemoryReport,
 }
 
@@ -20,7 +27,13 @@ impl Memory {
     pub(super) fn of(world: &World) -> Self {
         let capacity = world.flows.flows().capacity();
         let report = MemoryReport { capacity, octets: octets(capacity), ..MemoryReport::default() };
-        Self { flows: Arc::clone(&world.flows), fragments: Arc::clone(&world.fragments), report }
+        Self {
+            flows: Arc::clone(&world.flows),
+            fragments: Arc::clone(&world.fragments),
+            snapshot: Arc::clone(&world.snapshot),
+            sweeper: Sweeper::new(),
+            report,
+        }
     }
 
     /// Forgets whatever has a mapping whose id means something else from now on.
@@ -28,13 +41,27 @@ impl Memory {
         if reused.mappings.is_empty() {
             return;
         }
-        let flows = self.flows.flows();
-        for record in (0..flows.lines()).flat_map(|line| flows.records(line)) {
-            if reused.mappings.contains(&record.word.mapping()) {
-                flows.remove(record);
-            }
-        }
+        self.flows.flows().forget(&reused.mappings);
         self.fragments.forget(&reused.mappings);
+    }
+
+    /// Walks over all of it, so that what an earlier process has left is counted from the start.
+    pub(super) fn sweep_all(&mut self, now: Nanos) {
+        (0..FLOW_SWEEP_STEPS).for_each(|_| self.sweep(now));
+    }
+
+    /// Walks over the next part of it, once a second.
+    pub(super) fn sweep(&mut self, now: Nanos) {
+        let timeouts = self.snapshot.load().timeouts;
+        let swept = self.sweeper.step(&self.flows.flows(), Tick::at(now), &timeouts);
+        if swept.abandoned > 0 {
+            tracing::warn!(records = swept.abandoned, "flow memory: records that nobody has finished were removed");
+        }
+        self.fragments.sweep(now);
+        let totals = self.sweeper.totals();
+        self.report.by_state = totals.by_state;
+        self.report.by_mapping.clear();
+        self.report.by_mapping.extend(totals.by_mapping);
     }
 
     /// What it holds.

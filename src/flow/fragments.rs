@@ -79,12 +79,12 @@ impl FragmentTable {
 
     /// Forgets the datagrams of `mappings`.
     pub fn forget(&self, mappings: &[MappingId]) {
-        let table = self.table();
-        for record in (0..table.lines()).flat_map(|line| table.records(line)) {
-            if mappings.contains(&record.word.mapping()) {
-                table.remove(record);
-            }
-        }
+        self.table().forget(mappings);
+    }
+
+    /// Takes away what is over: what nobody looks up would seem young again after a round of ticks.
+    pub fn sweep(&self, now: Nanos) {
+        self.table().expire(Tick::at(now), &self.timeouts);
     }
 
     fn find(&self, hash: u64, now: Nanos) -> Option<Record> {

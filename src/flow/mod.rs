@@ -6,12 +6,14 @@
 //!
 //! Whoever writes a hot word compares and swaps it, nobody stores one. A new record is first
 //! claimed, then its cold part is written, then it is published; of two claims for one flow
-//! exactly one is published (see [`Flows::insert`]).
+//! exactly one is published (see [`Flows::insert`]). `tests/flow_loom.rs` holds that against all
+//! orders in which a few workers can do it.
 
 mod cold;
 mod fragments;
 mod memory;
 mod state;
+mod sweep;
 mod table;
 mod tick;
 mod word;
@@ -20,6 +22,7 @@ pub use cold::{ColdLine, ColdRecord};
 pub use fragments::{FragmentKey, FragmentTable};
 pub use memory::{FlowStore, HeapFlows, LAYOUT_VERSION, lines, octets};
 pub use state::{Class, Signal, State, Timeouts};
+pub use sweep::{Sweeper, Swept, Totals};
 pub use table::{Evicted, Flows, Inserted, Record};
 pub use tick::Tick;
 pub use word::{Line, Slot, Word, Word64};

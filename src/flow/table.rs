@@ -248,6 +248,12 @@ impl<'a, A: Word64> Flows<'a, A> {
         records.filter(|(_, word)| *word != Word::EMPTY).map(move |(at, word)| Record { slot: Slot { line, at }, word })
     }
 
+    /// What is at `slot`, a claim included.
+    pub(super) fn record(&self, slot: Slot) -> Option<Record> {
+        let word = Word(self.cell(slot).load());
+        (word != Word::EMPTY).then_some(Record { slot, word })
+    }
+
     fn write_cold(&self, slot: Slot, cold: &ColdRecord) {
         if let Some(line) = self.cold.get(slot.line) {
             cold.write(&line.0[slot.at]);
