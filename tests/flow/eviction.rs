@@ -42,12 +42,12 @@ fn displaced(table: &Table) -> Vec<(u64, Evicted)> {
 }
 
 #[test]
-fn expired_then_unanswered_then_closing_each_the_oldest_first() {
+fn expired_companions_unanswered_closing_each_the_oldest_first() {
     let table = line([
         (State::TcpClosing, 20),
         (State::TcpEstablished, 7000),
         (State::UdpOutbound, 30),
-        (State::Companion, 100),
+        (State::Companion, 5),
         (State::TcpClosing, 200),
         (State::UdpEstablished, 310), // over
         (State::TcpInbound, 60),
@@ -67,6 +67,18 @@ fn expired_then_unanswered_then_closing_each_the_oldest_first() {
     for flow in [2, 8] {
         assert!(table.look_up((0, flow), NOW).is_some(), "an established flow stays");
     }
+}
+
+#[test]
+fn a_companion_displaces_companions_only() {
+    let mut records = [(State::UdpOutbound, 200); 8];
+    records[3] = (State::Companion, 10);
+    let table = line(records);
+    let insert = |number| table.insert((0, number), 1, State::Companion, NOW);
+    assert!(matches!(insert(50), Inserted::New(record, Some(Evicted::Unanswered)) if record.slot.at == 3));
+    assert!(matches!(insert(51), Inserted::New(record, Some(Evicted::Unanswered)) if record.slot.at == 3));
+    new(table.insert((0, 52), 1, State::UdpOutbound, NOW));
+    assert_eq!(insert(53), Inserted::Full);
 }
 
 /// The expired record of an established flow is no flow any more.
@@ -94,19 +106,21 @@ fn states() -> impl Strategy<Value = State> {
     (2usize..16).prop_map(|number| State::ALL[number])
 }
 
-/// Worth of a record as the documents have it: 0 goes first, 3 never.
+/// Worth of a record as the documents have it: 0 goes first, 4 never.
 fn worth(table: &Table, word: Word) -> u8 {
     let over = word.is_expired(Tick::at(NOW), &table.timeouts);
     match word.state() {
         _ if over => 0,
-        State::TcpClosing => 2,
-        State::TcpEstablished | State::UdpEstablished | State::Icmpv6Established | State::OtherEstablished => 3,
-        _ => 1,
+        State::Companion => 1,
+        State::TcpClosing => 3,
+        State::TcpEstablished | State::UdpEstablished | State::Icmpv6Established | State::OtherEstablished => 4,
+        _ => 2,
     }
 }
 
 proptest! {
-    /// Whatever comes: what goes is the oldest of the least worth, and never an established flow.
+    /// Whatever comes: what goes is the oldest of the least worth, and never an established flow; for a
+    /// companion no flow at all.
     #[test]
     fn nothing_goes_before_its_turn(
         records in prop::array::uniform8((states(), 0u64..9000)),
@@ -124,16 +138,16 @@ proptest! {
                 Inserted::New(record, evicted) => {
                     prop_assert_eq!(gone.len(), 1);
                     let word = gone[0].word;
-                    let expected = [Some(Evicted::Expired), Some(Evicted::Unanswered), Some(Evicted::Closing), None];
-                    prop_assert_eq!(evicted, expected[usize::from(least)]);
-                    prop_assert!(least < 3);
+                    let expected = [Evicted::Expired, Evicted::Unanswered, Evicted::Unanswered, Evicted::Closing];
+                    prop_assert_eq!(evicted, expected.get(usize::from(least)).copied());
+                    prop_assert!(least < 2 || least < 4 && state != State::Companion);
                     prop_assert_eq!(worth(&table, word), least);
                     let oldest = before.iter().filter(|record| worth(&table, record.word) == least);
                     prop_assert_eq!(Some(age(word)), oldest.map(|record| age(record.word)).max());
                     prop_assert_eq!(record.slot, gone[0].slot);
                 }
                 Inserted::Full => {
-                    prop_assert_eq!(least, 3);
+                    prop_assert!(least == 4 || least > 1 && state == State::Companion);
                     prop_assert_eq!(before, after);
                 }
                 Inserted::Existing(_) => prop_assert!(false, "nobody knows it"),
