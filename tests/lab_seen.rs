@@ -58,8 +58,8 @@ fn flows_are_listed_as_hosts_and_servers_have_them() {
         assert!(page.lines().last().is_some_and(|line| line.starts_with("64 of ")), "{page}");
     });
     steps.step("metrics and status", &mut gateway, |gateway| {
-        // A round through the memory, and a sample.
-        eventually("the records in the metrics", Duration::from_secs(15), || {
+        // A whole round through the memory, which begins behind the flows, and a sample.
+        eventually("the records in the metrics", Duration::from_secs(40), || {
             let metrics = gateway.metrics();
             let value = |name: &str| -> u64 {
                 let mine = metrics.lines().filter(|line| line.starts_with(name));
