@@ -231,6 +231,19 @@ fn a_record_is_refreshed_or_replaced() {
     explore(None, || with_flow(true), &[refresh, |table| Some(table.agree(20))], all_agree);
 }
 
+/// To one of them a record is over as soon as the other has published it: the one whose clock is far
+/// behind. It may find its record replaced, but never beside another.
+#[test]
+fn clocks_far_apart_leave_one_record() {
+    let behind: Worker = |table| {
+        table.remove(1);
+        table.insert_as(FLOW, 10, State::Icmpv6Outbound, EARLIER);
+        None
+    };
+    let workers: &[Worker] = &[behind, |table| Some(table.agree(20))];
+    explore(None, || two_places(false), workers, |table, _| _ = table.the_one());
+}
+
 #[test]
 fn a_sweep_takes_what_is_over_and_nothing_else() {
     let sweep: Worker = |table| {

@@ -128,15 +128,16 @@ impl<'a, A: Word64> Flows<'a, A> {
 
     /// Makes a record with `mapping` in `state` for the flow with this hash, unless it has one.
     ///
-    /// In each round the line is read and one step is made: claim a place; or take back all claims
-    /// of the flow but one, write that one's cold part and publish it, whoever has made it. So a
+    /// In each round the line is read and one step is made: claim a place; or take away what else
+    /// the flow has, write the claim's cold part and publish it, whoever has made it. So a
     /// worker that was stopped half-way stops nobody, and whatever workers find, they agree.
     ///
-    /// Why no two are published: hot words are read and swapped in one order, and who publishes a
-    /// claim has read the whole line since it was there. Let two claims become published, and look
-    /// at that reading for the later one. The earlier one was there: as a record, then the later
-    /// one would have been taken back; or as a claim, then that was taken back first, and never
-    /// published, since both swap the same word.
+    /// Why no flow has two records: hot words are read and swapped in one order, and who publishes
+    /// a claim has read the whole line since it was there. Let two claims become published, and look
+    /// at that reading for the later one. The earlier one was there, as a claim or as a record.
+    /// Either the later one was given up for it, or it was taken away before the later one was
+    /// published: a claim so that it never was, since both swap the same word; a record because to
+    /// this worker's clock it was over.
     pub fn insert(
         &self,
         hash: u64,
@@ -189,10 +190,10 @@ impl<'a, A: Word64> Flows<'a, A> {
         Inserted::Full
     }
 
-    /// Takes back the claims of the flow with this hash but that at `chosen`, as they were read.
-    /// Returns whether none of them has changed since.
+    /// Takes away all that the flow with this hash has but what is at `chosen`, as it was read.
+    /// Returns whether none of it has changed since.
     fn take_back(&self, line: usize, words: &[Word; SLOTS], hash: u64, chosen: usize) -> bool {
-        let others = |at: &usize| *at != chosen && words[*at].is_of(hash) && words[*at].is_claim();
+        let others = |at: &usize| *at != chosen && words[*at].is_of(hash);
         (0..SLOTS).filter(others).all(|at| self.hot[line].0[at].swap(words[at].0, Word::EMPTY.0))
     }
 
