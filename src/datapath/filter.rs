@@ -4,7 +4,7 @@ use super::classify::{Inside, Journey};
 use super::parse::Packet;
 use super::recall::{FlowMemory, Recalled};
 use super::refusal::{Answer, Refusal};
-use crate::flow::{Class, Record, State};
+use crate::flow::{Class, Record};
 use crate::snapshot::{Inbound, Scope};
 use crate::units::Direction;
 use crate::verdict::DropReason;
@@ -25,25 +25,25 @@ pub fn filter(
     if packet.quote.is_some() {
         return error(memory, packet, inside, recalled);
     }
-    let Some(record) = recalled.record.filter(|record| !is_reopened(recalled, *record)) else {
-        return unknown(memory, packet, inside, recalled);
-    };
-    // Who names no flow belongs to all flows of the pair, whatever their ISPs.
-    if recalled.flow.key.is_none() || record.word.mapping() == inside.mapping.id {
-        return Ok(());
+    match recalled.record {
+        // A later fragment is of any flow of the pair, whatever their ISPs.
+        Some(_) if is_later_fragment(packet) => Ok(()),
+        Some(record) if recalled.flow.key.is_some() => of_flow(memory, packet, inside, recalled, record),
+        _ => unknown(memory, packet, inside, recalled),
     }
-    elsewhere(memory, packet, inside, recalled, record)
 }
 
-/// A SYN from outside for a connection that is over asks anew.
-fn is_reopened(recalled: &Recalled, record: Record) -> bool {
-    recalled.flow.transport.opens && record.word.state() == State::TcpClosing
+/// Whether `packet` names no flow because its datagram's first fragment does. Whatever else hides
+/// its upper-layer header could be anything, and hosts that talk are no reason to let it in: who
+/// was answered a ping talks.
+fn is_later_fragment(packet: &Packet) -> bool {
+    packet.fragment.is_some_and(|fragment| fragment.offset > 0)
 }
 
 /// A packet of no flow.
 fn unknown(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recalled: &Recalled) -> Result<(), Refusal> {
-    let later_fragment = recalled.flow.key.is_none() && recalled.fragment_mapping == Some(inside.mapping.id);
-    if later_fragment || may_open(memory, packet, recalled) {
+    let of_datagram = is_later_fragment(packet) && recalled.fragment_mapping == Some(inside.mapping.id);
+    if of_datagram || may_open(memory, packet, recalled) {
         return Ok(());
     }
     let refused_connection = recalled.flow.transport.opens && recalled.flow.transport.syn;
@@ -51,16 +51,19 @@ fn unknown(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recall
     Err(Refusal::Drop(DropReason::InboundFilter, answer))
 }
 
-/// A packet of a flow whose record has another mapping. Where the flow was opened from outside,
-/// the sender outside chooses the ISP, and may choose another one as it may open a flow. To a flow
-/// that was opened from inside comes only what is late, by the ISP that it had before.
-fn elsewhere(
+/// A packet of a flow. It comes in by the mapping that the flow has. Where the flow was opened from
+/// outside, the sender outside chooses the ISP, and may choose another one as it may open a flow. To
+/// a flow that was opened from inside only what is late comes by another one, which it had before.
+fn of_flow(
     memory: &FlowMemory<'_>,
     packet: &Packet,
     inside: &Inside<'_>,
     recalled: &Recalled,
     record: Record,
 ) -> Result<(), Refusal> {
+    if record.word.mapping() == inside.mapping.id {
+        return Ok(());
+    }
     let comes_in = memory.cold(recalled, record).is_some_and(|cold| match cold.opened {
         Direction::Outbound => cold.former == Some(inside.mapping.id),
         Direction::Inbound => {
@@ -83,11 +86,14 @@ fn endpoint_is_open(memory: &FlowMemory<'_>, recalled: &Recalled) -> bool {
     recalled.flow.key.is_some_and(|key| memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some())
 }
 
-/// An error from outside comes in when it is about a packet that left by the mapping that the
-/// error came in by.
+/// An error from outside comes in when it is for the host that has sent what it is about, by the
+/// mapping that the error came in by.
 fn error(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recalled: &Recalled) -> Result<(), Refusal> {
     if memory.snapshot.filter.inbound == Inbound::Open && packet.icmpv6.is_some_and(is_known_error) {
         return Ok(());
+    }
+    if recalled.flow.internal != inside.address {
+        return Err(DropReason::QuoteForeign.into());
     }
     let mapping = inside.mapping.id;
     let of_datagram = recalled.fragment_mapping == Some(mapping);

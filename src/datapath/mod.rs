@@ -157,7 +157,7 @@ fn identify<'a, M: FrameMemory>(path: &Path<'a, M>, frame: &Frame) -> Result<Kno
 fn decide<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame, known: &Known<'_>) -> Result<Plan, Refusal> {
     let (snapshot, flows) = (path.snapshot, path.flow_memory());
     let Known { packet, journey, flow } = known;
-    let recalled = flow.map(|flow| recall::recall(&flows, flow));
+    let recalled = flow.map(|flow| recall::recall(&flows, packet, flow));
     filter::filter(&flows, packet, journey, recalled.as_ref())?;
     let plan = steer::steer(&flows, packet, journey, recalled.as_ref())?;
     let plan = remember::remember(&flows, packet, journey, recalled.as_ref(), plan);

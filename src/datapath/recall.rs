@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::classify::Journey;
 use super::parse::Packet;
 use super::refusal::Refusal;
-use crate::flow::{Class, ColdRecord, Flows, FragmentKey, FragmentTable, Record, Signal, Tick};
+use crate::flow::{Class, ColdRecord, Flows, FragmentKey, FragmentTable, Record, Signal, State, Tick};
 use crate::hash::FlowKey;
 use crate::observe::counters::FlowCounters;
 use crate::snapshot::{Snapshot, Traffic};
@@ -56,6 +56,8 @@ pub struct Recalled {
     pub flow: Flow,
     /// The record of the flow, or of the pair when the packet names no flow.
     pub record: Option<Record>,
+    /// The record of a connection that is over, when the packet opens another one in its place.
+    pub over: Option<Record>,
     /// The mapping of the datagram.
     pub fragment_mapping: Option<MappingId>,
 }
@@ -90,11 +92,16 @@ pub fn identify(memory: &FlowMemory<'_>, packet: &Packet, journey: &Journey<'_>)
     Ok(Some(Flow { direction, internal, remote, transport, key, hash, fragment }))
 }
 
-/// What is remembered of `flow`.
-pub fn recall(memory: &FlowMemory<'_>, flow: Flow) -> Recalled {
+/// What is remembered of `flow`, which `packet` is of. A SYN behind FIN or RST is the first packet of
+/// a new flow, which may be opened by the other side and by another ISP than the one before.
+pub fn recall(memory: &FlowMemory<'_>, packet: &Packet, flow: Flow) -> Recalled {
+    let found = memory.look_up(flow.hash);
+    let opens = flow.transport.opens && packet.quote.is_none();
+    let over = found.filter(|record| opens && record.word.state() == State::TcpClosing);
     Recalled {
         flow,
-        record: memory.look_up(flow.hash),
+        record: if over.is_some() { None } else { found },
+        over,
         fragment_mapping: flow.fragment.and_then(|hash| memory.fragments.look_up(hash, memory.now)),
     }
 }

@@ -81,13 +81,7 @@ fn note_again(
     mapping: MappingId,
 ) -> MappingId {
     let direction = recalled.flow.direction;
-    let state = record.word.state();
-    let reopened = recalled.flow.transport.opens && state == State::TcpClosing;
-    let state = if reopened {
-        State::opening(recalled.flow.class(), direction)
-    } else {
-        state.after(direction, recalled.flow.signal())
-    };
+    let state = record.word.state().after(direction, recalled.flow.signal());
     let had = record.word.mapping();
     let kept = had == mapping || !takes_over(memory, recalled, record, mapping);
     if kept {
@@ -123,6 +117,13 @@ fn takes_over(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapp
 
 /// The first packet of a flow.
 fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping: MappingId) -> MappingId {
+    if let Some(over) = recalled.over
+        && !memory.flows.remove(over)
+    {
+        // Another worker has noted a late packet of it meanwhile, or has opened the new flow.
+        let now = memory.look_up(recalled.flow.hash).filter(|record| record.word.state() == State::TcpClosing);
+        now.map(|over| memory.flows.remove(over));
+    }
     let state = State::opening(recalled.flow.class(), recalled.flow.direction);
     let cold = ColdRecord::new(*key, recalled.flow.direction, memory.now);
     match memory.flows.insert(recalled.flow.hash, &cold, mapping, state, &memory.snapshot.timeouts) {
@@ -143,11 +144,18 @@ fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping
 }
 
 /// The records that go along with a flow: the pair's, for packets that name no flow, and the
-/// endpoint's, if strangers may write to it.
+/// endpoint's, if strangers may write to it. A flow that was opened from outside keeps an endpoint
+/// alive and makes none: who answers those that may come in has not asked for anybody else.
 fn accompany_flow(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping: MappingId) {
     accompany(memory, FlowKey::pair(key.internal, key.remote), recalled.flow.direction, mapping);
     if memory.snapshot.filter.scope == Scope::Endpoint && recalled.flow.direction == Direction::Outbound {
-        accompany(memory, key.endpoint(), recalled.flow.direction, mapping);
+        let opened_inside = match recalled.record {
+            Some(record) => memory.cold(recalled, record).is_some_and(|cold| cold.opened == Direction::Outbound),
+            None => true,
+        };
+        if opened_inside || memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some() {
+            accompany(memory, key.endpoint(), recalled.flow.direction, mapping);
+        }
     }
 }
 

@@ -103,8 +103,10 @@ fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: 
     let mut candidates = snapshot.usable & policy.members;
     let mut refusal = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
     while let Some(uplink) = policy.buckets.pick(hash, candidates) {
-        let plan = match snapshot.mappings.image(uplink, packet.source) {
+        // Of an error, the host that it is about: its sender may be inside another pair.
+        let plan = match snapshot.mappings.image(uplink, recalled.flow.internal) {
             Ok((mapping, _)) => outbound_by(snapshot, packet, recalled, mapping.id),
+            Err(_) if packet.quote.is_some() => Err(DropReason::QuoteForeign.into()),
             Err(reason) => Err(unmappable_source(reason)),
         };
         match plan {

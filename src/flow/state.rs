@@ -72,7 +72,7 @@ pub enum Signal {
 pub enum Rank {
     /// No flow, but goes along with some.
     Companion,
-    /// Nobody has answered.
+    /// Nobody has answered, or ICMPv6.
     Unanswered,
     /// Going away.
     Closing,
@@ -143,11 +143,11 @@ impl State {
     /// How worthy of its place a record in this state is.
     pub(super) const fn rank(self) -> Rank {
         match self {
-            Self::TcpEstablished | Self::UdpEstablished | Self::Icmpv6Established | Self::OtherEstablished => {
-                Rank::Established
-            }
+            Self::TcpEstablished | Self::UdpEstablished | Self::OtherEstablished => Rank::Established,
             Self::TcpClosing => Rank::Closing,
             Self::Companion => Rank::Companion,
+            // Pings as well: anybody outside may send them, and every host answers, so that answered ones
+            // could fill the table with what nothing displaces.
             _ => Rank::Unanswered,
         }
     }

@@ -43,7 +43,7 @@ pub struct Record {
 pub enum Evicted {
     /// Its time was over.
     Expired,
-    /// Nobody had answered, or it was a companion; the oldest of them.
+    /// Nobody had answered, or it was ICMPv6 or a companion; the oldest of them.
     Unanswered,
     /// After FIN or RST, the oldest of them.
     Closing,

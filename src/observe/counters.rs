@@ -67,7 +67,7 @@ pub struct FlowCounters {
     pub inserted: Counter,
     /// Records that gave way to others, by [`Evicted::index`].
     pub evicted: [Counter; Evicted::COUNT],
-    /// Flows that went without a record because established ones had every place.
+    /// Packets of flows that went without a record because established ones had every place.
     pub refused: Counter,
     /// Flows that got another ISP because their own could carry them no longer.
     pub moved: Counter,

@@ -109,7 +109,7 @@ families! {
     FLOW_INSERTS = "sixways_flow_inserts_total" Counter [];
     /// Records that gave way to new ones: expired, unanswered (companions too) or closing; never established ones.
     FLOW_EVICTIONS = "sixways_flow_evictions_total" Counter ["kind"];
-    /// Flows that went without a record, because established flows had every place that it could have.
+    /// Packets of flows that went without a record, because established flows had every place that it could have.
     FLOW_REFUSALS = "sixways_flow_refusals_total" Counter [];
     /// Flows that got another ISP because their own could carry them no longer.
     FLOW_MOVES = "sixways_flow_moves_total" Counter [];

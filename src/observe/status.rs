@@ -106,7 +106,7 @@ pub struct FlowStatus {
     pub inserts: Counted,
     /// Records that gave way, by kind.
     pub evictions: Vec<EvictionStatus>,
-    /// Flows that went without a record.
+    /// Packets of flows that went without a record.
     pub refusals: Counted,
     /// Flows that got another ISP.
     pub moves: Counted,

@@ -23,7 +23,7 @@ pub enum Inbound {
     Open,
 }
 
-/// From whom a packet to an inside port may come once the host there has sent something from it.
+/// From whom a packet to an inside port may come once the host there has opened a flow from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// From the address and port that were sent to: address- and port-dependent filtering.

@@ -76,7 +76,10 @@ pub fn walk(next_header: u8, payload: &[u8]) -> Result<Chain, MalformedChain> {
         }
         match current {
             protocol::ROUTING => chain.routing_zero |= header[2] == 0,
-            protocol::FRAGMENT if chain.fragment.is_none() => chain.fragment = Some(fragment(header)),
+            // Behind an atomic one, which says nothing, another may stand that does.
+            protocol::FRAGMENT if chain.fragment.is_none_or(Fragment::is_atomic) => {
+                chain.fragment = Some(fragment(header));
+            }
             _ => {}
         }
         chain.offset += length;

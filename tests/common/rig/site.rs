@@ -222,10 +222,10 @@ impl Site {
         pair(self.snapshot.mappings.get(MappingId(uplink.0)).unwrap().mapping.external())
     }
 
-    /// What the outside sees of `host` by `uplink`, by slow arithmetic.
-    /// Lets flows to `DESTINATION PROTOCOL [PORT]` in.
+    /// Lets flows `[from SOURCE] DESTINATION PROTOCOL [PORT]` in.
     pub fn allow(&mut self, words: &mut Words<'_>) {
-        let mut allow = Match { destinations: [prefix(words.word())].into(), ..Match::anything() };
+        let sources = if words.take("from") { [prefix(words.word())].into() } else { Box::default() };
+        let mut allow = Match { sources, destinations: [prefix(words.word())].into(), ..Match::anything() };
         allow.protocol = Some(words.number() as u8);
         if !words.peek().is_empty() {
             let port = words.number() as u16;
@@ -260,6 +260,7 @@ impl Site {
         steering.rules = steering.rules.iter().cloned().chain([rule]).collect();
     }
 
+    /// What the outside sees of `host` by `uplink`, by slow arithmetic.
     pub fn outside(&self, uplink: UplinkId, host: Ipv6Addr) -> Option<Ipv6Addr> {
         slow::translate(host, self.internal(), self.external(uplink))
     }
