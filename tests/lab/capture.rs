@@ -10,6 +10,9 @@ use pcap_file::pcap::PcapReader;
 use super::Lab;
 use super::process::{Daemon, eventually};
 
+/// Frames that a capture takes.
+pub const MOST: usize = 500_000;
+
 /// A tcpdump at one device, until it is finished.
 pub struct Capture {
     tcpdump: Daemon,
@@ -17,7 +20,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Captures what comes in at a device of `role`, at most 200 000 frames.
+    /// Captures what comes in at a device of `role`, at most [`MOST`] frames.
     pub fn start(lab: &Lab, role: &str, device: &str, filter: &str) -> Self {
         let file = lab.dir.join(format!("{role}-{device}.pcap"));
         let log = lab.dir.join(format!("{role}-{device}.tcpdump"));
@@ -37,7 +40,7 @@ impl Capture {
             "-B",
             "16384",
             "-c",
-            "200000",
+            &MOST.to_string(),
             "-Z",
             "root",
         ]);

@@ -1,7 +1,6 @@
 //! More packets than the gateway can carry: raw frames straight onto the cable of its LAN port.
 
 use std::ffi::CString;
-use std::fs::File;
 use std::io::Error;
 use std::net::Ipv6Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -12,6 +11,7 @@ use std::thread::JoinHandle;
 use etherparse::PacketBuilder;
 
 use super::Lab;
+use super::netns::enter;
 
 /// Frames made in advance: this many address pairs, sent round and round.
 const PAIRS: usize = 1024;
@@ -30,8 +30,7 @@ pub struct Flood {
 impl Flood {
     /// Starts `threads` threads that send frames for the gateway's `lan0`, 22 octets of UDP each.
     pub fn start(lab: &Lab, threads: usize) -> Self {
-        let gateway = mac(&lab.sh("gw", "cat /sys/class/net/lan0/address"));
-        let router = mac(&lab.sh("inn", "cat /sys/class/net/near/address"));
+        let (gateway, router) = (mac(lab, "gw", "lan0"), mac(lab, "inn", "near"));
         let frames = Arc::new((0..PAIRS).map(|pair| frame(pair, router, gateway)).collect::<Vec<_>>());
         let flood = Self { stop: Arc::default(), sent: Arc::default(), threads: Vec::new() };
         let namespace = lab.path("sw");
@@ -39,8 +38,8 @@ impl Flood {
             let (stop, sent, frames, namespace) =
                 (flood.stop.clone(), flood.sent.clone(), frames.clone(), namespace.clone());
             std::thread::spawn(move || {
-                let namespace = File::open(&namespace).expect("the LAN's namespace");
-                let socket = open(&namespace, "gw").expect("a packet socket in the LAN");
+                enter(&namespace);
+                let socket = open("gw").expect("a packet socket in the LAN");
                 let mut mine = 0;
                 while !stop.load(Ordering::Relaxed) && mine < MOST {
                     for batch in frames.chunks(BATCH) {
@@ -70,7 +69,9 @@ impl Flood {
     }
 }
 
-fn mac(text: &str) -> [u8; 6] {
+/// The address of a device of `role`.
+pub fn mac(lab: &Lab, role: &str, device: &str) -> [u8; 6] {
+    let text = lab.sh(role, &format!("cat /sys/class/net/{device}/address"));
     let mut octets = text.trim().split(':').map(|octet| u8::from_str_radix(octet, 16).expect("hexadecimal"));
     std::array::from_fn(|_| octets.next().expect("six octets"))
 }
@@ -84,16 +85,14 @@ fn frame(pair: usize, from: [u8; 6], to: [u8; 6]) -> Vec<u8> {
     frame
 }
 
-/// A packet socket on `device` of `namespace`; moves the calling thread there for good.
-#[allow(unsafe_code, reason = "namespaces and packet sockets have no safe interface in std")]
-fn open(namespace: &File, device: &str) -> Result<OwnedFd, Error> {
+/// A packet socket on `device` of the calling thread's namespace.
+#[allow(unsafe_code, reason = "packet sockets have no safe interface in std")]
+pub fn open(device: &str) -> Result<OwnedFd, Error> {
     let check = |result: i32| if result < 0 { Err(Error::last_os_error()) } else { Ok(result) };
     let name = CString::new(device).expect("no zero in a device's name");
-    // SAFETY: setns takes a descriptor that is open and affects this thread alone; `name` is a C
-    // string; `socket` returns a new descriptor that nobody else owns; `address` is a whole
-    // sockaddr_ll and its length is told.
+    // SAFETY: `name` is a C string; `socket` returns a new descriptor that nobody else owns;
+    // `address` is a whole sockaddr_ll and its length is told.
     unsafe {
-        check(libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET))?;
         let index = libc::if_nametoindex(name.as_ptr());
         let socket = OwnedFd::from_raw_fd(check(libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0))?);
         let mut address: libc::sockaddr_ll = std::mem::zeroed();
@@ -111,7 +110,7 @@ fn open(namespace: &File, device: &str) -> Result<OwnedFd, Error> {
 
 /// Sends frames with one system call; how many went.
 #[allow(unsafe_code, reason = "sendmmsg has no safe interface in std")]
-fn send(socket: &OwnedFd, frames: &[Vec<u8>]) -> u64 {
+pub fn send(socket: &OwnedFd, frames: &[Vec<u8>]) -> u64 {
     let mut vectors: Vec<libc::iovec> = frames
         .iter()
         .map(|frame| libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() })

@@ -80,6 +80,14 @@ impl<'lab> Gateway<'lab> {
         Duration::from_millis(ticks * 10)
     }
 
+    /// Octets of memory that it has in use (VmRSS).
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.daemon.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("procfs tells it");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kibibytes * 1024
+    }
+
     /// A verb that talks to the running gateway.
     #[track_caller]
     pub fn ask(&self, words: &[&str]) -> String {

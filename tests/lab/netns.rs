@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -115,6 +116,19 @@ impl Drop for Lab {
             eprintln!("the lab is left behind: {problem}");
         }
     }
+}
+
+/// Moves the calling thread into a namespace ([`Lab::path`]), for good.
+///
+/// # Panics
+/// If there is no such namespace.
+#[track_caller]
+#[allow(unsafe_code, reason = "namespaces have no safe interface in std")]
+pub fn enter(namespace: &Path) {
+    let file = File::open(namespace).unwrap_or_else(|error| panic!("{}: {error}", namespace.display()));
+    // SAFETY: the descriptor is open, and the call affects this thread alone.
+    let result = unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) };
+    assert_eq!(result, 0, "{}: {}", namespace.display(), std::io::Error::last_os_error());
 }
 
 #[derive(serde::Deserialize)]
