@@ -51,7 +51,7 @@ struct Before {
 }
 
 const fn pack(changes: u64, number: u64) -> u64 {
-    changes << 32 | number
+    (changes << 32) | number
 }
 
 const fn unpack(word: u64) -> (u64, u64) {
@@ -132,7 +132,7 @@ const NOTHING: u64 = u64::MAX;
 
 /// The first [`PROTECTED`] are the protected ones.
 const fn hash(flow: u64) -> u64 {
-    (flow + 1) << 26 | flow % LINES
+    ((flow + 1) << 26) | (flow % LINES)
 }
 
 fn key(flow: u64) -> FlowKey {
@@ -179,10 +179,10 @@ impl World {
         let now = self.clock.load(SeqCst);
         self.clocks[worker].store(now, SeqCst);
         let slowest = self.clocks.iter().map(|clock| clock.load(SeqCst)).min().unwrap();
-        if batch % 8 == 0 && now - slowest < LAG {
+        if batch.is_multiple_of(8) && now - slowest < LAG {
             _ = self.clock.compare_exchange(now, now + 1, SeqCst, SeqCst);
         }
-        Nanos(now << 32 | 0x1234)
+        Nanos((now << 32) | 0x1234)
     }
 
     fn protected_are_there(&self, now: Nanos) {
