@@ -46,7 +46,7 @@ fn expired_companions_unanswered_closing_each_the_oldest_first() {
     let table = line([
         (State::TcpClosing, 20),
         (State::TcpEstablished, 7000),
-        (State::UdpOutbound, 30),
+        (State::Icmpv6Established, 30),
         (State::Companion, 5),
         (State::TcpClosing, 200),
         (State::UdpEstablished, 310), // over
@@ -113,7 +113,8 @@ fn worth(table: &Table, word: Word) -> u8 {
         _ if over => 0,
         State::Companion => 1,
         State::TcpClosing => 3,
-        State::TcpEstablished | State::UdpEstablished | State::Icmpv6Established | State::OtherEstablished => 4,
+        State::TcpEstablished | State::UdpEstablished | State::OtherEstablished => 4,
+        // Answered pings, too: whoever is outside can make as many of them as it likes.
         _ => 2,
     }
 }
