@@ -36,25 +36,18 @@ pub fn remember(
     if memory.flows.is_disabled() {
         return plan;
     }
-    match (recalled.flow.key, recalled.record) {
-        (Some(key), Some(record)) => {
-            let mapping = note_again(memory, recalled, &key, record, plan.mapping);
-            replan(plan, mapping)
-        }
-        (Some(key), None) => {
-            let mapping = note_new(memory, recalled, &key, plan.mapping);
-            replan(plan, mapping)
-        }
-        (None, _) => {
-            accompany(
-                memory,
-                FlowKey::pair(recalled.flow.internal, recalled.flow.remote),
-                recalled.flow.direction,
-                plan.mapping,
-            );
-            plan
-        }
+    let Some(key) = recalled.flow.key else {
+        accompany_flow(memory, recalled, plan.mapping);
+        return plan;
+    };
+    let mapping = match recalled.record {
+        Some(record) => note_again(memory, recalled, record, plan.mapping),
+        None => note_new(memory, recalled, &key, plan.mapping),
+    };
+    if memory.snapshot.filter.scope == Scope::Endpoint && recalled.flow.direction == Direction::Outbound {
+        note_endpoint(memory, recalled, key.endpoint(), mapping);
     }
+    replan(plan, mapping)
 }
 
 /// The mapping of the datagram.
@@ -73,20 +66,14 @@ fn note_fragment(memory: &FlowMemory<'_>, recalled: &Recalled, hash: u64, mappin
 }
 
 /// A packet of a flow that has a record.
-fn note_again(
-    memory: &FlowMemory<'_>,
-    recalled: &Recalled,
-    key: &FlowKey,
-    record: Record,
-    mapping: MappingId,
-) -> MappingId {
+fn note_again(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapping: MappingId) -> MappingId {
     let direction = recalled.flow.direction;
     let state = record.word.state().after(direction, recalled.flow.signal());
     let had = record.word.mapping();
     let kept = had == mapping || !takes_over(memory, recalled, record, mapping);
     if kept {
         if memory.flows.refresh(record, state, memory.tick()) {
-            accompany_flow(memory, recalled, key, had);
+            accompany_flow(memory, recalled, had);
         }
         return mapping;
     }
@@ -98,7 +85,7 @@ fn note_again(
                 Direction::Inbound => &memory.counters.repinned,
             };
             counter.add(1);
-            accompany_flow(memory, recalled, key, mapping);
+            accompany_flow(memory, recalled, mapping);
             mapping
         }
         None => memory.look_up(recalled.flow.hash).map_or(mapping, |record| record.word.mapping()),
@@ -132,7 +119,7 @@ fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping
             if let Some(evicted) = evicted {
                 memory.counters.evicted[evicted.index()].add(1);
             }
-            accompany_flow(memory, recalled, key, mapping);
+            accompany_flow(memory, recalled, mapping);
             mapping
         }
         Inserted::Existing(record) => record.word.mapping(),
@@ -143,20 +130,27 @@ fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping
     }
 }
 
-/// The records that go along with a flow: the pair's, for packets that name no flow, and the
-/// endpoint's, if strangers may write to it. A flow that was opened from outside keeps an endpoint
-/// alive and makes none: who answers those that may come in has not asked for anybody else.
-fn accompany_flow(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping: MappingId) {
-    accompany(memory, FlowKey::pair(key.internal, key.remote), recalled.flow.direction, mapping);
-    if memory.snapshot.filter.scope == Scope::Endpoint && recalled.flow.direction == Direction::Outbound {
-        let opened_inside = match recalled.record {
-            Some(record) => memory.cold(recalled, record).is_some_and(|cold| cold.opened == Direction::Outbound),
-            None => true,
-        };
-        if opened_inside || memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some() {
-            accompany(memory, key.endpoint(), recalled.flow.direction, mapping);
-        }
+/// The record of an inside port that strangers may write to, as long as the host sends from it. It is
+/// made by flows from inside only: who answers those that may come in has asked for nobody else.
+fn note_endpoint(memory: &FlowMemory<'_>, recalled: &Recalled, endpoint: FlowKey, mapping: MappingId) {
+    if let Some(record) = memory.look_up(endpoint.hash(&memory.snapshot.hash_key)) {
+        memory.flows.refresh(record, State::Companion, memory.tick());
+        return;
     }
+    let opened_inside = match recalled.record {
+        Some(record) => memory.cold(recalled, record).is_some_and(|cold| cold.opened == Direction::Outbound),
+        None => true,
+    };
+    if opened_inside {
+        accompany(memory, endpoint, Direction::Outbound, mapping);
+    }
+}
+
+/// Makes or refreshes the record that goes along with all flows of two hosts, for packets that name
+/// no flow.
+fn accompany_flow(memory: &FlowMemory<'_>, recalled: &Recalled, mapping: MappingId) {
+    let pair = FlowKey::pair(recalled.flow.internal, recalled.flow.remote);
+    accompany(memory, pair, recalled.flow.direction, mapping);
 }
 
 /// Makes or refreshes a companion. It has the mapping of the latest flow that it went along with.
