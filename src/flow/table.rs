@@ -221,20 +221,28 @@ impl<'a, A: Word64> Flows<'a, A> {
     }
 
     /// Gives the flow another mapping. Returns the record as it is now, or `None` when another
-    /// worker has changed it meanwhile: look it up again.
+    /// worker has given it another mapping or state meanwhile, or it is gone: look it up again.
     pub fn reassign(&self, record: Record, mapping: MappingId, state: State, now: Tick) -> Option<Record> {
-        let Record { slot, word } = record;
+        let Record { slot, mut word } = record;
         let former = self.cold.get(slot.line).map(|cold| ColdRecord::former_word(&cold.0[slot.at]));
         let before = former.map(A::load_cold);
-        let new = word.moved(mapping).seen(state, word.tick().latest(now));
-        if !self.cell(slot).swap(word.0, new.0) {
-            return None;
+        for _ in 0..TRIES {
+            let new = word.moved(mapping).seen(state, word.tick().latest(now));
+            if self.cell(slot).swap(word.0, new.0) {
+                if let (Some(former), Some(before)) = (former, before) {
+                    // Unless the place has gone to another flow already.
+                    former.swap(before, ColdRecord::with_former(before, word.mapping()));
+                }
+                return Some(Record { slot, word: new });
+            }
+            // Another worker has noted the time: this packet would go by the mapping it had.
+            let current = Word(self.cell(slot).load());
+            if current.seen(word.state(), word.tick()) != word || current.state() != word.state() {
+                return None;
+            }
+            word = current;
         }
-        if let (Some(former), Some(before)) = (former, before) {
-            // Unless the place has gone to another flow already.
-            former.swap(before, ColdRecord::with_former(before, word.mapping()));
-        }
-        Some(Record { slot, word: new })
+        None
     }
 
     /// The cold part of the record at `slot`. It may be of another flow, or half written: compare

@@ -148,6 +148,19 @@ fn a_flow_moves_once_for_all_who_found_it() {
     assert_eq!(table.flows().cold(moved.slot).unwrap().former, Some(MappingId(1)));
 }
 
+/// That another worker has noted the time since the record was found keeps no flow at a dead ISP.
+#[test]
+fn a_flow_moves_although_its_time_is_noted() {
+    let table = Table::with_lines(1);
+    let record = new(table.insert((0, 1), 1, State::TcpEstablished, Nanos(0)));
+    assert!(table.flows().refresh(record, State::TcpEstablished, Tick(9)));
+    let moved = table.flows().reassign(record, MappingId(2), State::TcpEstablished, Tick(8)).unwrap();
+    assert_eq!((moved.word.mapping(), moved.word.tick()), (MappingId(2), Tick(9)));
+    assert_eq!(table.look_up((0, 1), Nanos(9 << 32)), Some(moved));
+    assert!(table.flows().refresh(moved, State::TcpClosing, Tick(9)));
+    assert_eq!(table.flows().reassign(moved, MappingId(3), State::TcpEstablished, Tick(9)), None);
+}
+
 #[test]
 fn a_table_without_room_remembers_nothing() {
     let memory = HeapFlows::new(0);
