@@ -14,7 +14,7 @@ use tokio::time::{Instant, interval_at, timeout};
 
 use super::lab::Lab;
 use super::lab::process::eventually;
-use super::streams::{Ends, inside};
+use super::streams::{Ends, inside, until};
 
 /// Where servers outside listen.
 pub const OUTSIDE_PORT: u16 = 7009;
@@ -141,7 +141,7 @@ async fn serve(socket: UdpSocket, mut stopped: watch::Receiver<bool>) {
             _ = ticks.tick() => for (peer, number) in &peers {
                 let _ = socket.send_to(&datagram(number.unwrap_or_default(), UNASKED), peer).await;
             },
-            () = stop(&mut stopped) => break,
+            () = until(&mut stopped) => break,
         }
     }
     // The last requests are still to be echoed.
@@ -166,7 +166,7 @@ async fn ask(ends: Ends, port: u16, number: usize, flows: Arc<[Flow]>, mut stopp
                 let sequence = flow.asked.fetch_add(1, Relaxed);
                 let _ = socket.send(&datagram(number as u64, sequence)).await;
             }
-            () = stop(&mut stopped) => break,
+            () = until(&mut stopped) => break,
         }
     }
     let _ = timeout(LAST, listen(&socket, number, flow)).await;
@@ -184,9 +184,4 @@ async fn listen(socket: &UdpSocket, number: usize, flow: &Flow) {
             flow.answered.fetch_max(sequence + 1, Relaxed);
         }
     }
-}
-
-async fn stop(stopped: &mut watch::Receiver<bool>) {
-    // An error is the end as well: the test has given up.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
