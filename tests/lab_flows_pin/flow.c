@@ -77,10 +77,10 @@ SEC("xdp") int refresh(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
-/* Adds one to the tick of each flow. Adds to the answers how often it was not too late. */
+/* Adds one to the mapping of each flow. Adds to the answers how often it was not too late. */
 SEC("xdp") int count(struct xdp_md *ctx)
 {
-	const u64 tick = (1 << FLOW_TICK_BITS) - 1;
+	const u64 one = 1ull << FLOW_MAPPING_SHIFT, mapping = 0xff * one;
 	struct request *request = (void *)(long)ctx->data + HEADER;
 	int n;
 	for (n = 0; n < REQUESTS; n++, request++) {
@@ -91,7 +91,7 @@ SEC("xdp") int count(struct xdp_md *ctx)
 		if (!cell)
 			continue;
 		word = *(volatile u64 *)cell;
-		if (__sync_val_compare_and_swap(cell, word, (word & ~tick) | ((word + 1) & tick)) == word)
+		if (__sync_val_compare_and_swap(cell, word, (word & ~mapping) | ((word + one) & mapping)) == word)
 			request->answer++;
 	}
 	return XDP_DROP;
