@@ -1,4 +1,4 @@
-//! Step 6: the last look, and the frames that wait for the end of the batch.
+//! Step 10: the last look, and the frames that wait for the end of the batch.
 
 use super::refusal::Refusal;
 use super::steer::Plan;

@@ -81,7 +81,7 @@ fn may_open(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> bo
         || filter.scope == Scope::Endpoint && endpoint_is_open(memory, recalled)
 }
 
-/// Whether the host inside has sent something to somebody from this port.
+/// Whether the host inside has opened a flow from this port, with whomever.
 fn endpoint_is_open(memory: &FlowMemory<'_>, recalled: &Recalled) -> bool {
     recalled.flow.key.is_some_and(|key| memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some())
 }

@@ -1,4 +1,4 @@
-//! Step 4: the MAC of the next hop.
+//! Step 8: the MAC of the next hop.
 
 use super::held::Wanted;
 use super::refusal::{Answer, Refusal};

@@ -1,4 +1,4 @@
-//! Step 5: the checks of a router, and everything that is written into the packet.
+//! Steps 7 and 9: the checks of a router, and everything that is written into the packet.
 
 use super::parse::Packet;
 use super::refusal::{Answer, Refusal};

@@ -82,8 +82,8 @@ fn outbound(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> Re
         return Ok(plan);
     }
     // Whoever opened the flow from outside knows it by this ISP's address and by no other.
-    let opened_outside = recalled.record.and_then(|record| memory.cold(recalled, record));
-    if opened_outside.is_some_and(|cold| cold.opened == Direction::Inbound) {
+    let cold = recalled.record.and_then(|record| memory.cold(recalled, record));
+    if cold.is_some_and(|cold| cold.opened == Direction::Inbound) {
         return Err(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE));
     }
     match snapshot.steering.action(&recalled.flow.inside_out().traffic(packet.dscp)) {

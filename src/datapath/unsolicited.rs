@@ -17,7 +17,7 @@ pub struct Unsolicited {
     next_due: Nanos,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Waiting {
     flow: u64,
     edge: EdgeId,
@@ -37,13 +37,23 @@ impl Unsolicited {
     pub fn is_due(&self, now: Nanos) -> bool {
         now >= self.next_due
     }
+
+    /// Takes what waits at `place` if its time has come.
+    fn take_due(&mut self, place: usize, now: Nanos) -> Option<Waiting> {
+        let due = self.places[place].as_ref()?.due;
+        if now < due {
+            self.next_due = self.next_due.min(due);
+            return None;
+        }
+        self.places[place].take()
+    }
 }
 
 /// Keeps a copy of `frame`, a SYN of the flow with this hash, to be answered later.
 pub(super) fn keep<M: FrameMemory>(path: &mut Path<'_, M>, frame: &Frame, flow: u64) {
     let bytes = path.memory.bytes(frame);
     let place = &mut path.state.unsolicited.places[flow as usize % UNSOLICITED];
-    if place.is_some_and(|waiting| waiting.flow == flow) {
+    if place.as_ref().is_some_and(|waiting| waiting.flow == flow) {
         return;
     }
     if place.is_some() || bytes.len() > UNSOLICITED_OCTETS {
@@ -63,13 +73,7 @@ pub fn answer_unsolicited<M: FrameMemory>(path: &mut Path<'_, M>) {
     path.state.limiter.advance(path.now);
     path.state.unsolicited.next_due = NEVER;
     for place in 0..UNSOLICITED {
-        let Some(waiting) = path.state.unsolicited.places[place] else { continue };
-        if path.now < waiting.due {
-            let next_due = path.state.unsolicited.next_due.min(waiting.due);
-            path.state.unsolicited.next_due = next_due;
-            continue;
-        }
-        path.state.unsolicited.places[place] = None;
+        let Some(waiting) = path.state.unsolicited.take_due(place, path.now) else { continue };
         let opened = path.flow_memory().look_up(waiting.flow).map(|record| record.word.state());
         if matches!(opened, None | Some(State::TcpClosing)) {
             originate::answer_about(path, waiting.edge, &waiting.frame[..waiting.length], Answer::PROHIBITED);
