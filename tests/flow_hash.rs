@@ -1,59 +1,14 @@
 //! The keyed hash of flows against `tests/data/flow-hash-vectors.json` and a slow form of its own.
 
+#[path = "common/flow_vectors.rs"]
+mod flow_vectors;
+
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
+use flow_vectors::sets;
 use proptest::prelude::*;
-use sixways::hash::{FlowKey, HASH_VERSION, HashKey, KEY_WORDS};
-
-#[derive(serde::Deserialize)]
-struct File {
-    version: u32,
-    count: usize,
-    sets: Vec<Set>,
-}
-
-#[derive(serde::Deserialize)]
-struct Set {
-    key: [String; KEY_WORDS],
-    flows: Vec<Case>,
-}
-
-#[derive(serde::Deserialize)]
-struct Case {
-    internal: Ipv6Addr,
-    remote: Ipv6Addr,
-    protocol: u8,
-    internal_port: u16,
-    remote_port: u16,
-    hash: String,
-}
-
-impl Case {
-    fn flow(&self) -> FlowKey {
-        FlowKey {
-            internal: self.internal,
-            remote: self.remote,
-            protocol: self.protocol,
-            internal_port: self.internal_port,
-            remote_port: self.remote_port,
-        }
-    }
-}
-
-fn number(text: &str) -> u64 {
-    assert_eq!(text.len(), 16);
-    u64::from_str_radix(text, 16).unwrap()
-}
-
-/// The sets of the file; none was lost on the way.
-fn sets() -> Vec<(HashKey, Vec<Case>)> {
-    let file: File = serde_json::from_str(include_str!("data/flow-hash-vectors.json")).unwrap();
-    assert_eq!(file.version, HASH_VERSION, "another hash needs other vectors");
-    assert_eq!(file.sets.iter().map(|set| set.flows.len()).sum::<usize>(), file.count);
-    assert!(file.count >= 64);
-    file.sets.into_iter().map(|set| (HashKey(set.key.map(|word| number(&word))), set.flows)).collect()
-}
+use sixways::hash::{FlowKey, HashKey, KEY_WORDS};
 
 const WORD: u128 = 1 << 64;
 const HALF: u128 = 1 << 32;
@@ -91,8 +46,7 @@ fn product(left: u128, right: u128) -> u128 {
 #[test]
 fn all_vectors_pass() {
     for (key, cases) in sets() {
-        for case in cases {
-            let (flow, expected) = (case.flow(), number(&case.hash));
+        for (flow, expected) in cases {
             assert_eq!(flow.hash(&key), expected, "{flow:?}");
             assert_eq!(slow(&key, &flow), expected, "the slow form, {flow:?}");
         }
@@ -103,7 +57,7 @@ fn all_vectors_pass() {
 #[test]
 fn vectors_differ() {
     let (_, cases) = sets().swap_remove(2);
-    let hashes: HashSet<_> = cases.iter().map(|case| &case.hash).collect();
+    let hashes: HashSet<_> = cases.iter().map(|(_, hash)| hash).collect();
     assert_eq!(hashes.len(), cases.len());
 }
 

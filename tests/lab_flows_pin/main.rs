@@ -2,5 +2,9 @@
 //! hash and hot word against the Rust form.
 
 mod adoption;
+#[path = "../common/flow_vectors.rs"]
+mod flow_vectors;
 mod programs;
 mod stand;
+#[path = "../common/test_run.rs"]
+mod test_run;

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::io;
 use std::net::Ipv6Addr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +17,9 @@ use sixways::hash::{FlowKey, HashKey};
 use sixways::units::MappingId;
 use sixways::xdp::PinnedFlows;
 
+use crate::flow_vectors;
 use crate::stand::{CAPACITY, KEY, NOW, Stand, flow, insert, look_up, mapping, on_stand};
+use crate::test_run::test_run;
 
 /// The most that the programs take in one packet. A test run takes some 25 ms, however long the packet.
 const REQUESTS: usize = 64;
@@ -70,40 +71,13 @@ impl Programs {
             packet.extend([0; 8]);
         }
         let program: &Xdp = self.0.program(name).expect("a program").try_into().expect("XDP");
-        let mut out = packet.clone();
-        let mut request = TestRun {
-            program: program.fd().expect("a descriptor").as_fd().as_raw_fd().unsigned_abs(),
-            data_size_in: packet.len() as u32,
-            data_size_out: out.len() as u32,
-            data_in: packet.as_ptr() as u64,
-            data_out: out.as_mut_ptr() as u64,
-            repeat,
-            ..TestRun::default()
-        };
-        // SAFETY: both buffers are alive and as long as stands beside them.
-        let result = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, &raw mut request, size_of::<TestRun>()) };
-        assert_eq!(result, 0, "BPF_PROG_TEST_RUN: {}", io::Error::last_os_error());
-        assert_eq!((request.verdict, out.len()), (1, packet.len()));
+        let program = program.fd().expect("a descriptor").as_fd();
+        let (verdict, out) = test_run(program, &packet, &[], repeat);
+        assert_eq!((verdict, out.len()), (1, packet.len()));
         let answers = out[16..].chunks_exact(48).map(|request| request[40..].try_into().expect("8 octets"));
         answers.map(u64::from_ne_bytes).collect()
     }
 }
-
-/// `union bpf_attr` of `BPF_PROG_TEST_RUN`.
-#[repr(C)]
-#[derive(Default)]
-struct TestRun {
-    program: u32,
-    verdict: u32,
-    data_size_in: u32,
-    data_size_out: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    duration: u32,
-}
-
-const BPF_PROG_TEST_RUN: libc::c_int = 10;
 
 /// What `flow.h` must agree with, as assertions for the compiler.
 fn layout_of_rust() -> String {
@@ -148,45 +122,12 @@ fn assert_same(programs: &Programs, flows: &[FlowKey], hashes: &[u64]) {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct File {
-    sets: Vec<Set>,
-}
-
-#[derive(serde::Deserialize)]
-struct Set {
-    key: [String; 11],
-    flows: Vec<Vector>,
-}
-
-#[derive(serde::Deserialize)]
-struct Vector {
-    internal: Ipv6Addr,
-    remote: Ipv6Addr,
-    protocol: u8,
-    internal_port: u16,
-    remote_port: u16,
-    hash: String,
-}
-
 #[test]
 fn bpf_computes_the_hashes_of_the_vectors() {
     on_stand(|_| {
-        let number = |text: &String| u64::from_str_radix(text, 16).expect("hexadecimal");
-        let file: File = serde_json::from_str(include_str!("../data/flow-hash-vectors.json")).expect("vectors");
-        assert!(!file.sets.is_empty());
-        for set in &file.sets {
-            let programs = Programs::load(None, &HashKey(set.key.each_ref().map(number)));
-            let flow = |vector: &Vector| FlowKey {
-                internal: vector.internal,
-                remote: vector.remote,
-                protocol: vector.protocol,
-                internal_port: vector.internal_port,
-                remote_port: vector.remote_port,
-            };
-            let flows: Vec<_> = set.flows.iter().map(flow).collect();
-            let hashes: Vec<_> = set.flows.iter().map(|vector| number(&vector.hash)).collect();
-            assert_same(&programs, &flows, &hashes);
+        for (key, vectors) in flow_vectors::sets() {
+            let (flows, hashes): (Vec<_>, Vec<_>) = vectors.into_iter().unzip();
+            assert_same(&Programs::load(None, &key), &flows, &hashes);
         }
     });
 }

@@ -10,3 +10,5 @@ mod life;
 mod no_daemon;
 mod pins;
 mod stand;
+#[path = "../common/test_run.rs"]
+mod test_run;

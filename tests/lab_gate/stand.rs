@@ -16,6 +16,7 @@ use sixways::xdp::netdev::{Key, Link, link};
 use sixways::xdp::{Attach, GateOptions, Pins};
 
 use crate::lab::Lab;
+use crate::test_run::test_run;
 
 /// The LAN's, ISP A's and ISP B's edge.
 pub const LAN: EdgeId = EdgeId(0);
@@ -225,51 +226,9 @@ impl Drop for Bpffs {
     }
 }
 
-/// `union bpf_attr` of `BPF_PROG_TEST_RUN`.
-#[repr(C)]
-#[derive(Default)]
-struct TestRun {
-    program: u32,
-    verdict: u32,
-    data_size_in: u32,
-    data_size_out: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    duration: u32,
-    context_size_in: u32,
-    context_size_out: u32,
-    context_in: u64,
-    context_out: u64,
-    flags: u32,
-    cpu: u32,
-    batch_size: u32,
-    /// The kernel takes no octet that is not 0 beyond the last field.
-    padding: u32,
-}
-
-const BPF_PROG_TEST_RUN: libc::c_int = 10;
-
 /// Runs a loaded program once on `frame`; returns its verdict, and the frame with its metadata
-/// afterwards. Here and not by aya, which cannot open a loaded XDP program again.
+/// afterwards.
 #[track_caller]
 pub fn run_once(program: &ProgramInfo, frame: &[u8], context: &[u8]) -> (u32, Vec<u8>) {
-    let program = program.fd().expect("the program's descriptor");
-    let mut out = vec![0_u8; 4096];
-    let mut request = TestRun {
-        program: program.as_fd().as_raw_fd().unsigned_abs(),
-        data_size_in: frame.len() as u32,
-        data_size_out: out.len() as u32,
-        data_in: frame.as_ptr() as u64,
-        data_out: out.as_mut_ptr() as u64,
-        repeat: 1,
-        context_size_in: context.len() as u32,
-        context_in: if context.is_empty() { 0 } else { context.as_ptr() as u64 },
-        ..TestRun::default()
-    };
-    // SAFETY: every pointer is to a live buffer of the length that stands beside it.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, &raw mut request, size_of::<TestRun>()) };
-    assert_eq!(result, 0, "BPF_PROG_TEST_RUN on {} octets: {}", frame.len(), io::Error::last_os_error());
-    out.truncate(request.data_size_out as usize);
-    (request.verdict, out)
+    test_run(program.fd().expect("the program's descriptor").as_fd(), frame, context, 1)
 }
