@@ -1,6 +1,10 @@
 //! What the gate and guard programs enforce, as plain data. `xdp/` writes it into BPF maps.
 
+mod model;
+
 use std::net::Ipv6Addr;
+
+pub use model::{GateCause, GateJudgement, GateVerdict};
 
 use crate::npt::Prefix;
 use crate::units::{EdgeId, MacAddr, PortId};

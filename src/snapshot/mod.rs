@@ -17,7 +17,10 @@ use std::net::Ipv6Addr;
 
 pub use buckets::{BucketError, Buckets, Claim};
 pub use filter::{Filter, Inbound, Scope};
-pub use gate::{GateAction, GateEdge, GatePort, GateRole, GateRoute, GateTables, GuardAction, GuardTable};
+pub use gate::{
+    GateAction, GateCause, GateEdge, GateJudgement, GatePort, GateRole, GateRoute, GateTables, GateVerdict,
+    GuardAction, GuardTable,
+};
 pub use mappings::{MappingTable, UplinkMapping};
 pub use neighbours::{NeighbourState, NeighbourTable, NeighbourTableFull};
 pub use routes::{LanRoute, LanRoutes};

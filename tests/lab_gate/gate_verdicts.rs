@@ -11,6 +11,7 @@ use sixways::xdp::stamp::{STAMP_LEN, STAMP_MAGIC};
 use sixways::xdp::{Gate, GateOptions, PortSpec, SocketOptions, open_worker};
 
 use crate::lab::Lab;
+use crate::model;
 use crate::stand::{
     LAN, OPTIONS, address, device, frame, gate_in_force, in_gateway, mac, pins, prefix, program, quiet_device, run_once,
 };
@@ -27,7 +28,7 @@ const HOST: &str = "fd12:3456:789a:10::10";
 const INTERNET: &str = "2001:db8:f::53";
 const EXTERNAL: &str = "2001:db8:1:10::10";
 
-fn tables() -> GatePort {
+pub fn tables() -> GatePort {
     use GateAction::{Pass, Steer};
     let routes = [
         (LAN, "fd12:3456:789a:20::/60", Pass),
@@ -48,14 +49,14 @@ fn tables() -> GatePort {
     }
 }
 
-fn own() -> Vec<(std::net::Ipv6Addr, u16)> {
+pub fn own() -> Vec<(std::net::Ipv6Addr, u16)> {
     [("fd12:3456:789a:10::1", 1 << LAN.0), ("2001:db8:a::2", 1 << ISP.0), ("2001:db8:1:1::1", 1 << LAN.0 | 1 << ISP.0)]
         .map(|(text, edges)| (address(text), edges))
         .to_vec()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
     Pass,
     Redirect,
     Transit,
@@ -113,9 +114,9 @@ fn long(length: usize, tag: Option<u16>) -> Vec<u8> {
     frame(LAN_MAC, tag, HOST, INTERNET, length - headers)
 }
 
-type Case = (&'static str, Vec<u8>, Verdict, EdgeId);
+pub type Case = (&'static str, Vec<u8>, Verdict, EdgeId);
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     vec![
         ("IPv4", typed(lan(INTERNET), [0x08, 0x00]), Pass, LAN),
         ("ARP", typed(lan(INTERNET), [0x08, 0x06]), Pass, LAN),
@@ -175,7 +176,7 @@ fn typed_inside(mut frame: Vec<u8>, ether_type: [u8; 2]) -> Vec<u8> {
 }
 
 /// The program in force, run on single frames.
-struct Runner(ProgramInfo);
+pub struct Runner(ProgramInfo);
 
 impl Runner {
     fn of(lab: &Lab) -> Self {
@@ -183,7 +184,7 @@ impl Runner {
     }
 
     /// The verdict, and the frame with its metadata afterwards.
-    fn run(&self, frame: &[u8]) -> (u32, Vec<u8>) {
+    pub fn run(&self, frame: &[u8]) -> (u32, Vec<u8>) {
         run_once(&self.0, frame, &[])
     }
 
@@ -207,7 +208,7 @@ impl Runner {
     }
 }
 
-fn plus(a: GateCounts, b: GateCounts) -> GateCounts {
+pub fn plus(a: GateCounts, b: GateCounts) -> GateCounts {
     GateCounts {
         passed: a.passed + b.passed,
         redirected: a.redirected + b.redirected,
@@ -251,6 +252,7 @@ fn every_frame_has_its_verdict_and_counts_once() {
         };
         enter(&mut gate);
         runner.check_all(&gate, &cases());
+        model::agrees(&runner, &gate);
         frames_leave_untagged(&runner);
         tables_change_in_place(&runner, &mut gate);
         gate.close().expect("close");

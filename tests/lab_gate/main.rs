@@ -7,6 +7,7 @@ mod lab;
 mod gate_verdicts;
 mod guard_verdicts;
 mod life;
+mod model;
 mod no_daemon;
 mod pins;
 mod stand;
