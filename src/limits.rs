@@ -39,10 +39,6 @@ limits! {
     BUCKET_CHOICES: usize = 8, "uplinks";
     /// Buckets of the steering hash.
     BUCKETS: usize = 65_536, "buckets";
-    /// Extension headers that the parser walks before it treats what follows as unknown.
-    MAX_EXTENSION_HEADERS: usize = 8, "headers";
-    /// Octets of extension headers that the parser walks.
-    MAX_EXTENSION_OCTETS: usize = 256, "octets";
     /// Smallest MTU that a link may have (RFC 8200 §5).
     MIN_MTU: u16 = 1280, "octets";
     /// Longest ICMPv6 error that the gateway makes, IPv6 header included (RFC 4443 §2.4 c).

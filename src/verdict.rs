@@ -78,6 +78,8 @@ reasons! {
     Malformed = "malformed" @ Path,
     /// A routing header of type 0 (RFC 5095).
     RoutingHeaderZero = "routing-header-0" @ Path,
+    /// A fragment that does not leave the upper-layer header whole in the first one (RFC 7112, RFC 5722).
+    HeaderSplit = "header-split" @ Path,
     /// A source that is never forwarded: unspecified, loopback, multicast, link-local, v4-mapped.
     BadSource = "bad-source" @ Path,
     /// A destination that is never forwarded: unspecified, loopback, multicast, link-local, v4-mapped.
@@ -124,6 +126,8 @@ reasons! {
     NeighbourQueueFull = "neighbour-queue-full" @ Path,
     /// An ICMPv6 error with less than a whole IPv6 header in its quote.
     QuoteTruncated = "quote-truncated" @ Path,
+    /// An ICMPv6 error about an ICMPv6 error or a Redirect, which nobody may send (RFC 4443 §2.4 e).
+    QuoteIsError = "quote-is-error" @ Path,
     /// An ICMPv6 error whose quoted packet was never translated by this mapping.
     QuoteForeign = "quote-foreign" @ Path,
     /// Inbound ICMPv6 error about a packet of no flow that is known here (RFC 6092 REC-10, 18, 36).

@@ -40,13 +40,20 @@ pub fn ingress(snapshot: &Snapshot, port: PortId) -> Option<EdgeId> {
 /// Which way `packet`, which came in by `edge`, goes.
 ///
 /// # Errors
-/// When its addresses or its ICMPv6 type must not be forwarded, or its destination is nobody.
+/// When its addresses or its ICMPv6 type must not be forwarded, its destination is nobody, or it
+/// hides what it is from whoever has not put its datagram together.
 pub fn classify<'a>(snapshot: &'a Snapshot, edge: EdgeId, packet: &Packet) -> Result<Journey<'a>, Refusal> {
     check_scope(packet)?;
-    match snapshot.edges[edge.index()].role {
+    let journey = match snapshot.edges[edge.index()].role {
         Role::Lan => from_lan(snapshot, packet),
         Role::Isp(uplink) => from_isp(snapshot, uplink, packet),
+    }?;
+    if packet.splits_header {
+        // RFC 7112 §5 leaves it open to answer; who comes in unasked is not told what is here.
+        let answer = if let Journey::Inbound(_) = journey { Answer::Silence } else { Answer::INCOMPLETE_CHAIN };
+        return Err(Refusal::Drop(DropReason::HeaderSplit, answer));
     }
+    Ok(journey)
 }
 
 fn check_scope(packet: &Packet) -> Result<(), Refusal> {

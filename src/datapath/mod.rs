@@ -164,6 +164,7 @@ fn decide<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame, known: &Kno
     rewrite::check_hop_limit(packet)?;
     rewrite::check_mtu(snapshot, packet, &plan)?;
     let next_hop = neighbour::resolve(path.neighbours, &mut path.state.wanted, &plan)?;
+    frame.len = packet.frame_length();
     let bytes = path.memory.bytes_mut(frame);
     rewrite::rewrite(snapshot, bytes, packet, &plan, next_hop);
     egress::assert_source(snapshot, bytes, &plan)?;

@@ -68,8 +68,7 @@ fn send<M: FrameMemory>(path: &mut Path<'_, M>, origin: EdgeId, packet: &Packet,
 /// RFC 4443 §2.4 e: never about an error or a redirect, never to a source that does not name
 /// one node, never about what was sent to a group (but Packet Too Big is).
 fn may_be_told(packet: &Packet, kind: u8) -> bool {
-    let about_an_error =
-        packet.icmpv6.is_some_and(|invoking| icmpv6::is_error(invoking) || invoking == icmpv6::REDIRECT);
+    let about_an_error = packet.icmpv6.is_some_and(icmpv6::is_never_answered);
     let to_a_group = packet.destination.is_multicast() || packet.link.destination.is_group();
     let names_a_node =
         (is_forwardable(packet.source) || packet.source.is_unicast_link_local()) && !packet.link.source.is_group();

@@ -27,6 +27,11 @@ pub struct Packet {
     pub dscp: u8,
     /// The fragment header, unless there is none or it is atomic (RFC 6946).
     pub fragment: Option<Fragment>,
+    /// Offset of the upper-layer header from the start of the frame, if it is in this packet.
+    pub upper: usize,
+    /// Whether it is a fragment that does not leave the upper-layer header whole
+    /// ([`extension::Chain::splits_header`]).
+    pub splits_header: bool,
     /// What names its flow.
     pub transport: Transport,
     /// Type of the ICMPv6 message, if it is one and begins in this packet.
@@ -48,6 +53,14 @@ pub struct Quote {
     pub fragment: Option<Fragment>,
     /// What named its flow.
     pub transport: Transport,
+}
+
+impl Packet {
+    /// Octets of the frame without padding: that of one link is not for another, and may hold what
+    /// its sender had in memory.
+    pub const fn frame_length(&self) -> u16 {
+        (ethernet::HEADER + self.length) as u16
+    }
 }
 
 /// Reads `frame`.
@@ -76,6 +89,8 @@ pub fn parse(frame: &[u8]) -> Result<Packet, DropReason> {
         length,
         dscp: header.dscp(),
         fragment: chain.fragment.filter(|fragment| !fragment.is_atomic()),
+        upper: ethernet::HEADER + ipv6::HEADER + chain.offset,
+        splits_header: chain.splits_header(payload.len()),
         transport: transport(chain, payload),
         icmpv6: None,
         quote: None,
@@ -85,17 +100,19 @@ pub fn parse(frame: &[u8]) -> Result<Packet, DropReason> {
         let kind = *message.first().ok_or(DropReason::Malformed)?;
         parsed.icmpv6 = Some(kind);
         if icmpv6::is_error(kind) {
-            parsed.quote = Some(quote(&parsed, message, ethernet::HEADER + ipv6::HEADER + chain.offset)?);
+            parsed.quote = Some(quote(&parsed, message)?);
         }
     }
     Ok(parsed)
 }
 
-/// The quote of `message`, an ICMPv6 error that begins at `offset` of the frame.
+/// The quote of `message`, the ICMPv6 error that `packet` carries.
 ///
 /// A quote without a whole IPv6 header tells nobody which flow it is about, and one whose
-/// checksum cannot be verified (wrong, or a fragment) could have been made up by damage.
-fn quote(packet: &Packet, message: &[u8], offset: usize) -> Result<Quote, DropReason> {
+/// checksum cannot be verified (wrong, or a fragment) could have been made up by damage. What is
+/// about another error or a Redirect must not have been sent (RFC 4443 §2.4 e), and the addresses
+/// in the quote's quote would be nobody's to translate.
+fn quote(packet: &Packet, message: &[u8]) -> Result<Quote, DropReason> {
     if packet.fragment.is_some() {
         return Err(DropReason::QuoteTruncated);
     }
@@ -107,8 +124,13 @@ fn quote(packet: &Packet, message: &[u8], offset: usize) -> Result<Quote, DropRe
     let payload = &whole[ipv6::HEADER..];
     // A quote may end anywhere: what its sender's router dropped is not judged here.
     let chain = extension::walk(quoted.next_header(), payload).ok();
+    let kind =
+        chain.filter(|chain| chain.protocol == Some(protocol::ICMPV6)).and_then(|chain| payload.get(chain.offset));
+    if kind.is_some_and(|kind| icmpv6::is_never_answered(*kind)) {
+        return Err(DropReason::QuoteIsError);
+    }
     Ok(Quote {
-        offset: offset + icmpv6::ERROR_HEADER,
+        offset: packet.upper + icmpv6::ERROR_HEADER,
         source: quoted.source(),
         destination: quoted.destination(),
         fragment: chain.and_then(|chain| chain.fragment).filter(|fragment| !fragment.is_atomic()),

@@ -41,7 +41,7 @@ pub struct Flow {
     pub remote: Ipv6Addr,
     /// What names the flow.
     pub transport: Transport,
-    /// Its name; `None` when the packet names no flow: a later fragment, or too many headers.
+    /// Its name; `None` when the packet names no flow: a later fragment, or one cut short.
     pub key: Option<FlowKey>,
     /// Hash of the flow, or of the pair when there is none.
     pub hash: u64,

@@ -46,6 +46,8 @@ impl Answer {
     pub const ADDRESS_UNREACHABLE: Self = Self::Error(icmpv6::UNREACHABLE, 3, 0);
     /// Destination Unreachable: source address failed ingress or egress policy.
     pub const SOURCE_POLICY: Self = Self::Error(icmpv6::UNREACHABLE, 5, 0);
+    /// Parameter Problem: first fragment without its whole header chain (RFC 7112 §5).
+    pub const INCOMPLETE_CHAIN: Self = Self::Error(icmpv6::PARAMETER_PROBLEM, 3, 0);
     /// Time Exceeded: hop limit.
     pub const HOP_LIMIT: Self = Self::Error(icmpv6::TIME_EXCEEDED, 0, 0);
 

@@ -1,13 +1,11 @@
-//! The extension header chain (RFC 8200 §4), walked only as far as steering needs.
+//! The extension header chain (RFC 8200 §4), walked to its end.
 
-use super::protocol;
-use crate::limits::{MAX_EXTENSION_HEADERS, MAX_EXTENSION_OCTETS};
+use super::{protocol, transport};
 
 /// Where the walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// The upper-layer protocol, or `None` when the chain is longer than the walk or when the
-    /// upper-layer header is not in this packet.
+    /// The upper-layer protocol, or `None` when its header is not in this packet.
     pub protocol: Option<u8>,
     /// Offset of the upper-layer header from the start of the chain.
     pub offset: usize,
@@ -37,14 +35,30 @@ impl Fragment {
     }
 }
 
+impl Chain {
+    /// Whether this is a fragment that does not leave the upper-layer header whole in the first
+    /// one: a first fragment without all of it (RFC 7112), or a later one that begins inside it and
+    /// so could only overlap the first (RFC 5722). What such a datagram is, nobody can tell before
+    /// it is put together. `octets` is the length of what the chain was walked in.
+    pub fn splits_header(&self, octets: usize) -> bool {
+        match self.fragment {
+            Some(fragment) if fragment.offset > 0 => {
+                usize::from(fragment.offset) < transport::header_length(fragment.next_header)
+            }
+            Some(fragment) if fragment.more => {
+                self.protocol.is_none_or(|protocol| octets - self.offset < transport::header_length(protocol))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The chain contradicts the packet's length, or a Hop-by-Hop header is not the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedChain;
 
-/// Walks the headers in `payload`, the first of which is of type `next_header`.
-///
-/// Bounded by [`MAX_EXTENSION_HEADERS`] and [`MAX_EXTENSION_OCTETS`]: a longer chain is no
-/// error, but what is behind it stays unknown.
+/// Walks the headers in `payload`, the first of which is of type `next_header`. Every header has
+/// at least eight octets, so the walk is as long as the packet at most.
 ///
 /// # Errors
 /// When a header runs over the end of an unfragmented packet, or Hop-by-Hop Options are not
@@ -52,9 +66,9 @@ pub struct MalformedChain;
 pub fn walk(next_header: u8, payload: &[u8]) -> Result<Chain, MalformedChain> {
     let mut chain = Chain { protocol: None, offset: 0, fragment: None, routing_zero: false };
     let mut current = next_header;
-    for position in 0..=MAX_EXTENSION_HEADERS {
+    loop {
         let length_of = match current {
-            protocol::HOP_BY_HOP if position > 0 => return Err(MalformedChain),
+            protocol::HOP_BY_HOP if chain.offset > 0 => return Err(MalformedChain),
             protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION_OPTIONS => eight_octet_units,
             protocol::AUTHENTICATION => four_octet_units,
             protocol::FRAGMENT => fragment_length,
@@ -63,10 +77,6 @@ pub fn walk(next_header: u8, payload: &[u8]) -> Result<Chain, MalformedChain> {
                 return Ok(chain);
             }
         };
-        if position == MAX_EXTENSION_HEADERS || chain.offset > MAX_EXTENSION_OCTETS {
-            break;
-        }
-        // RFC 7112: a first fragment may lack the rest of the chain; whoever reassembles it judges it.
         let Some(header) = payload.get(chain.offset..).and_then(|rest| rest.first_chunk::<8>()) else {
             return cut_short(chain);
         };
@@ -89,9 +99,9 @@ pub fn walk(next_header: u8, payload: &[u8]) -> Result<Chain, MalformedChain> {
             return Ok(chain);
         }
     }
-    Ok(chain)
 }
 
+/// The rest of a fragment's chain may be in another fragment; a whole packet has none.
 fn cut_short(chain: Chain) -> Result<Chain, MalformedChain> {
     if chain.fragment.is_some() { Ok(chain) } else { Err(MalformedChain) }
 }
@@ -176,13 +186,25 @@ mod tests {
     }
 
     #[test]
-    fn long_chains_stay_unknown() {
-        let payload: Vec<u8> = (0..20).flat_map(|_| [60, 0, 0, 0, 0, 0, 0, 0]).collect();
-        assert_eq!(walk(60, &payload).unwrap().protocol, None);
-        let mut long = vec![0; 520];
-        long[0] = 60;
-        long[1] = 63;
-        assert_eq!(walk(60, &long).unwrap().protocol, None);
+    fn nothing_hides_behind_a_long_chain() {
+        let mut payload: Vec<u8> = (0..180).flat_map(|_| [60, 0, 0, 0, 0, 0, 0, 0]).collect();
+        payload[179 * 8] = 58;
+        assert_eq!(walk(60, &payload), Ok(chain(Some(58), 180 * 8)));
+    }
+
+    #[test]
+    fn fragments_leave_the_upper_layer_header_whole() {
+        let splits = |next_header, payload: &[u8]| walk(next_header, payload).unwrap().splits_header(payload.len());
+        let first = |protocol, rest: usize| [&[protocol, 0, 0, 1, 0, 0, 0, 9][..], &vec![0; rest]].concat();
+        let later = |protocol, offset| [&[protocol, 0, 0, offset, 0, 0, 0, 9][..], &[0; 16]].concat();
+        for (protocol, header) in [(6, 20), (17, 8), (58, 8), (132, 12), (33, 12), (136, 8), (50, 0), (253, 0)] {
+            assert!(!splits(44, &first(protocol, header)), "{protocol}");
+            assert!(header == 0 || splits(44, &first(protocol, header - 1)), "{protocol}");
+        }
+        assert!(splits(44, &later(6, 8)) && splits(44, &later(6, 16)) && !splits(44, &later(6, 24)));
+        assert!(!splits(44, &later(17, 8)) && !splits(44, &later(50, 8)));
+        assert!(splits(44, &[60, 0, 0, 1, 0, 0, 0, 9, 6, 0]), "the chain goes on in another fragment");
+        assert!(!splits(44, &[6, 0, 0, 0, 0, 0, 0, 9]), "an atomic fragment is a whole packet");
     }
 
     #[test]

@@ -28,6 +28,12 @@ pub const fn is_error(kind: u8) -> bool {
     kind < 128
 }
 
+/// Whether no error may be sent about a message of this type: errors and Redirect (RFC 4443
+/// §2.4 e.1, e.2).
+pub const fn is_never_answered(kind: u8) -> bool {
+    is_error(kind) || kind == REDIRECT
+}
+
 /// Whether messages of this type never leave their link: multicast listener and neighbour
 /// discovery, router renumbering, SEND, multicast router discovery (RFC 4890 §4.3.3, §4.3.5).
 pub const fn is_link_scope(kind: u8) -> bool {

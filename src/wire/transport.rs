@@ -5,8 +5,7 @@ use super::{icmpv6, protocol};
 /// What the upper-layer header says, as far as it is in the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
-    /// The protocol; `None` where it cannot be seen: in a later fragment, or behind more extension
-    /// headers than are walked.
+    /// The protocol; `None` where it cannot be seen: in a later fragment, or a quote cut short.
     pub protocol: Option<u8>,
     /// The ports. Of ICMPv6 echo both are the identifier, of other ICMPv6 questions and answers both
     /// are the even one of the two types. `None` where there are none or they cannot be seen.
@@ -36,6 +35,16 @@ const ACK: u8 = 0x10;
 const FLAGS: usize = 13;
 /// Offset of the identifier in an ICMPv6 echo message.
 const IDENTIFIER: usize = 4;
+
+/// Octets of the shortest header of `protocol`; 0 of one that nothing is read of.
+pub const fn header_length(protocol: u8) -> usize {
+    match protocol {
+        protocol::TCP => 20,
+        protocol::SCTP | protocol::DCCP => 12,
+        protocol::UDP | protocol::UDP_LITE | protocol::ICMPV6 => 8,
+        _ => 0,
+    }
+}
 
 impl Transport {
     /// Nothing can be seen.
