@@ -57,17 +57,11 @@ limits! {
     RESERVED_FRAMES: usize = 64, "frames";
     /// Age beyond which an arrival stamp is taken for a leftover of the frame's former content.
     STAMP_MAX_AGE_NANOS: u64 = 1_000_000_000, "nanoseconds";
-    /// ICMPv6 errors per second that each worker makes about packets of one edge.
-    ERRORS_PER_SECOND: u64 = 1000, "errors/s";
-    /// ICMPv6 errors of one edge in one burst.
+    /// ICMPv6 errors of one edge, or towards one source, in one burst: a traceroute of 30 hops with 3
+    /// probes fits. `[icmp]` says how many a second follow.
     ERROR_BURST: u64 = 100, "errors";
-    /// ICMPv6 errors per second towards one source (hashed into a fixed table); Packet Too Big
-    /// counts apart.
-    ERRORS_PER_SOURCE_PER_SECOND: u64 = 50, "errors/s";
-    /// ICMPv6 errors towards one source in one burst: a traceroute of 30 hops with 3 probes fits.
-    ERROR_BURST_PER_SOURCE: u64 = 100, "errors";
-    /// Packet Too Big messages per second of one edge, apart from the other errors.
-    PACKET_TOO_BIG_PER_SECOND: u64 = 1000, "errors/s";
+    /// ICMPv6 errors per second that `[icmp]` may ask for.
+    MAX_ERRORS_PER_SECOND: u64 = 1_000_000, "errors/s";
     /// Turns that a stopping worker takes at most to empty its receive rings.
     DRAIN_TURNS: usize = 1024, "turns";
     /// Times that a worker tries to put a batch into a full transmit ring before it drops the rest.

@@ -92,6 +92,8 @@ reasons! {
     SourceNotInternal = "source-not-internal" @ Path,
     /// Inbound, but the source is one of the site's own prefixes.
     SourceIsOurs = "source-is-ours" @ Path,
+    /// From or to an address that nobody on the Internet has (RFC 6092 REC-3).
+    Bogon = "bogon" @ Path,
     /// The address lies outside the prefix of the mapping.
     NotInPrefix = "not-in-prefix" @ Path,
     /// Subnet 0xFFFF has no mapping with prefixes of 48 bits or fewer (RFC 6296 §4.2).

@@ -157,6 +157,18 @@ impl Case {
                 let edge = site.edge(words.word());
                 site.snapshot.edges[edge.index()].error_source = None;
             }
+            "mss" => {
+                let uplink = site.uplink(words.word());
+                site.snapshot.uplinks[uplink.index()].largest_segment = Some(words.number() as u16);
+            }
+            "bogons" => {
+                site.snapshot.filter.bogons = match words.word() {
+                    "pass" => true,
+                    "drop" => false,
+                    other => panic!("bogons `{other}`"),
+                }
+            }
+            "no-unreachable" => site.snapshot.errors.unreachable = false,
             "mtu" => {
                 let edge = site.edge(words.word());
                 site.snapshot.edges[edge.index()].mtu = words.number() as u16;

@@ -47,7 +47,7 @@ fn upper() -> impl Strategy<Value = Upper> {
         3 => (ports, len.clone())
             .prop_map(move |((source, destination), len)| Upper::Udp { source, destination, len, sum }),
         3 => (ports, prop::sample::select(Flags::ALL.to_vec()), len.clone())
-            .prop_map(move |((source, destination), flags, len)| Upper::Tcp { source, destination, flags, len, sum }),
+            .prop_map(move |((source, destination), flags, len)| Upper::Tcp { source, destination, flags, mss: None, len, sum }),
         1 => (any::<u32>(), len.clone()).prop_map(move |(word, len)| Upper::Icmpv6 {
             kind: 128,
             code: 0,

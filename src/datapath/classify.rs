@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::parse::Packet;
 use super::refusal::{Answer, Refusal, unmappable_destination};
 use crate::npt::Unmappable;
-use crate::snapshot::{Role, Snapshot, UplinkMapping};
+use crate::snapshot::{Role, Snapshot, UplinkMapping, is_bogon};
 use crate::units::{EdgeId, PortId, UplinkId};
 use crate::verdict::DropReason;
 use crate::wire::icmpv6;
@@ -85,6 +85,9 @@ fn from_lan<'a>(snapshot: &'a Snapshot, packet: &Packet) -> Result<Journey<'a>, 
     }
     match snapshot.mappings.inbound(packet.destination) {
         Some(mapping) => Ok(Journey::Hairpin(inside(snapshot, mapping, packet.destination)?)),
+        None if is_refused_bogon(snapshot, packet.destination) => {
+            Err(Refusal::Drop(DropReason::Bogon, Answer::PROHIBITED))
+        }
         None => Ok(Journey::Outbound),
     }
 }
@@ -95,6 +98,9 @@ fn from_isp<'a>(snapshot: &'a Snapshot, uplink: UplinkId, packet: &Packet) -> Re
     }
     if packet.source.is_unique_local() {
         return Err(DropReason::BadSource.into());
+    }
+    if is_refused_bogon(snapshot, packet.source) {
+        return Err(DropReason::Bogon.into());
     }
     let mapping =
         snapshot.mappings.inbound(packet.destination).ok_or_else(|| unmappable_destination(Unmappable::NotInPrefix))?;
@@ -110,6 +116,10 @@ fn inside<'a>(snapshot: &Snapshot, mapping: &'a UplinkMapping, destination: Ipv6
         return Err(Refusal::Drop(DropReason::ImageIsGateway, Answer::ADDRESS_UNREACHABLE));
     }
     Ok(Inside { mapping, address })
+}
+
+fn is_refused_bogon(snapshot: &Snapshot, remote: Ipv6Addr) -> bool {
+    !snapshot.filter.bogons && is_bogon(remote)
 }
 
 fn is_internal(snapshot: &Snapshot, address: Ipv6Addr) -> bool {

@@ -1,19 +1,16 @@
 //! Token buckets for the ICMPv6 errors that the gateway makes (RFC 4443 §2.4 f).
 //!
 //! Per edge and per source; Packet Too Big has buckets of its own, so that a flood of traceroutes
-//! never stops path-MTU discovery. Credit is kept in nanoseconds: an error costs its share of a
-//! second, so that nothing is divided.
+//! never stops path-MTU discovery.
 
 use std::net::Ipv6Addr;
 
-use crate::limits::{
-    ERROR_BURST, ERROR_BURST_PER_SOURCE, ERRORS_PER_SECOND, ERRORS_PER_SOURCE_PER_SECOND, MAX_EDGES,
-    PACKET_TOO_BIG_PER_SECOND,
-};
+use crate::hash::{FlowKey, HashKey};
+use crate::limits::MAX_EDGES;
+use crate::snapshot::{ErrorRates, Rate};
 use crate::units::{EdgeId, Nanos};
 use crate::wire::icmpv6;
 
-const SECOND: u64 = 1_000_000_000;
 /// Sources are hashed into this many buckets; strangers may share one.
 const SOURCES: usize = 1024;
 
@@ -35,21 +32,6 @@ struct Buckets {
 struct Bucket {
     credit: u64,
     filled: Nanos,
-}
-
-struct Rate {
-    cost: u64,
-    most: u64,
-}
-
-const EDGE: Rate = Rate::new(ERRORS_PER_SECOND, ERROR_BURST);
-const TOO_BIG: Rate = Rate::new(PACKET_TOO_BIG_PER_SECOND, ERROR_BURST);
-const SOURCE: Rate = Rate::new(ERRORS_PER_SOURCE_PER_SECOND, ERROR_BURST_PER_SOURCE);
-
-impl Rate {
-    const fn new(per_second: u64, burst: u64) -> Self {
-        Self { cost: SECOND / per_second, most: burst * (SECOND / per_second) }
-    }
 }
 
 impl Bucket {
@@ -75,31 +57,35 @@ impl ErrorLimiter {
 
     /// Whether an error of type `kind` about a packet that came in by `edge` may be sent to
     /// `source` now. Takes the tokens only if every bucket has one.
-    pub fn allow(&mut self, edge: EdgeId, source: Ipv6Addr, kind: u8) -> bool {
+    pub fn allow(&mut self, rates: &ErrorRates, key: &HashKey, edge: EdgeId, source: Ipv6Addr, kind: u8) -> bool {
         let (buckets, rate) = match kind {
-            icmpv6::PACKET_TOO_BIG => (&mut self.too_big, TOO_BIG),
-            _ => (&mut self.errors, EDGE),
+            icmpv6::PACKET_TOO_BIG => (&mut self.too_big, &rates.too_big),
+            _ => (&mut self.errors, &rates.edge),
         };
         let edge = &mut buckets.edges[edge.index()];
-        let source = &mut buckets.sources[slot(source)];
-        if !(edge.fill(&rate, self.now) & source.fill(&SOURCE, self.now)) {
+        let source = &mut buckets.sources[slot(key, source)];
+        if !(edge.fill(rate, self.now) & source.fill(&rates.source, self.now)) {
             return false;
         }
         edge.credit -= rate.cost;
-        source.credit -= SOURCE.cost;
+        source.credit -= rates.source.cost;
         true
     }
 }
 
-fn slot(source: Ipv6Addr) -> usize {
-    let bits = source.to_bits();
-    let folded = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (folded >> 54) as usize
+/// Keyed, so that nobody can choose to share a bucket with somebody else.
+fn slot(key: &HashKey, source: Ipv6Addr) -> usize {
+    FlowKey::pair(source, Ipv6Addr::UNSPECIFIED).hash(key) as usize % SOURCES
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::KEY_WORDS;
+    use crate::limits::ERROR_BURST;
+
+    const SECOND: u64 = 1_000_000_000;
+    const KEY: HashKey = HashKey([0x9e37_79b9_7f4a_7c15; KEY_WORDS]);
 
     fn limiter() -> ErrorLimiter {
         let mut limiter = ErrorLimiter::new();
@@ -108,7 +94,7 @@ mod tests {
     }
 
     fn count(limiter: &mut ErrorLimiter, tries: u32, kind: u8, source: impl Fn(u32) -> Ipv6Addr) -> u32 {
-        (0..tries).filter(|n| limiter.allow(EdgeId(0), source(*n), kind)).count() as u32
+        (0..tries).filter(|n| limiter.allow(&ErrorRates::default(), &KEY, EdgeId(0), source(*n), kind)).count() as u32
     }
 
     fn host(n: u32) -> Ipv6Addr {
@@ -118,16 +104,19 @@ mod tests {
     #[test]
     fn one_source_gets_its_burst_and_then_its_rate() {
         let mut limiter = limiter();
-        assert_eq!(u64::from(count(&mut limiter, 1000, 3, |_| host(1))), ERROR_BURST_PER_SOURCE);
+        assert_eq!(u64::from(count(&mut limiter, 1000, 3, |_| host(1))), ERROR_BURST);
         limiter.advance(Nanos(1001 * SECOND));
-        assert_eq!(u64::from(count(&mut limiter, 1000, 3, |_| host(1))), ERRORS_PER_SOURCE_PER_SECOND);
+        assert_eq!(u64::from(count(&mut limiter, 1000, 3, |_| host(1))), 50);
     }
 
     #[test]
     fn many_sources_share_the_rate_of_the_edge() {
         let mut limiter = limiter();
         assert_eq!(u64::from(count(&mut limiter, 5000, 3, host)), ERROR_BURST);
-        assert!(limiter.allow(EdgeId(1), host(9000), 3), "another edge has its own bucket");
+        assert!(
+            limiter.allow(&ErrorRates::default(), &KEY, EdgeId(1), host(9000), 3),
+            "another edge has its own bucket"
+        );
     }
 
     #[test]
@@ -135,8 +124,8 @@ mod tests {
         let mut limiter = limiter();
         count(&mut limiter, 5000, 3, |_| host(1));
         count(&mut limiter, 5000, 3, host);
-        assert!(!limiter.allow(EdgeId(0), host(1), icmpv6::TIME_EXCEEDED));
-        assert!(limiter.allow(EdgeId(0), host(1), icmpv6::PACKET_TOO_BIG));
+        assert!(!limiter.allow(&ErrorRates::default(), &KEY, EdgeId(0), host(1), icmpv6::TIME_EXCEEDED));
+        assert!(limiter.allow(&ErrorRates::default(), &KEY, EdgeId(0), host(1), icmpv6::PACKET_TOO_BIG));
     }
 
     #[test]

@@ -43,11 +43,12 @@ fn send<M: FrameMemory>(path: &mut Path<'_, M>, origin: EdgeId, packet: &Packet,
     let Answer::Error(kind, code, parameter) = answer else { return };
     let edge = &path.snapshot.edges[origin.index()];
     let Some(source) = edge.error_source else { return };
-    if !may_be_told(packet, kind) {
+    let switched_off = kind == icmpv6::UNREACHABLE && !path.snapshot.errors.unreachable;
+    if switched_off || !may_be_told(packet, kind) {
         return;
     }
     let counters = path.counters.edge(origin);
-    if !path.state.limiter.allow(origin, packet.source, kind) {
+    if !path.state.limiter.allow(&path.snapshot.errors, &path.snapshot.hash_key, origin, packet.source, kind) {
         counters.errors_suppressed.add(1);
         return;
     }

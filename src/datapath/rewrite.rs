@@ -8,6 +8,7 @@ use crate::units::MacAddr;
 use crate::verdict::DropReason;
 use crate::wire::ethernet::{self, Ethernet};
 use crate::wire::ipv6::Ipv6Mut;
+use crate::wire::tcp;
 
 /// RFC 8200 §3: a packet whose hop limit is zero, or becomes zero, goes no further.
 ///
@@ -33,7 +34,8 @@ pub fn check_mtu(snapshot: &Snapshot, packet: &Packet, plan: &Plan) -> Result<()
 }
 
 /// Writes addresses, hop limit and MACs. No checksum changes: every new address has the sum of
-/// the one that it replaces (RFC 6296 §2.6), in the header and in the quote.
+/// the one that it replaces (RFC 6296 §2.6), in the header and in the quote. Only of a TCP handshake
+/// the segment size may be lowered.
 pub fn rewrite(snapshot: &Snapshot, frame: &mut [u8], packet: &Packet, plan: &Plan, next_hop: MacAddr) {
     let source = snapshot.edges[plan.egress.index()].mac;
     Ethernet { destination: next_hop, source, ether_type: ethernet::IPV6 }.write(frame);
@@ -45,6 +47,13 @@ pub fn rewrite(snapshot: &Snapshot, frame: &mut [u8], packet: &Packet, plan: &Pl
         && let Some(mut header) = Ipv6Mut::new(&mut frame[quote.offset..])
     {
         replace(&mut header, plan.quote);
+    }
+    if let Some(largest) = plan.largest_segment
+        && packet.transport.syn
+        && packet.fragment.is_none()
+        && packet.quote.is_none()
+    {
+        tcp::clamp_segment_size(&mut frame[packet.upper..], largest);
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Plan {
     pub egress: EdgeId,
     /// The neighbour there.
     pub next_hop: Ipv6Addr,
+    /// Largest TCP segment that the packet may announce; `None`: any.
+    pub largest_segment: Option<u16>,
 }
 
 /// New addresses; `None` stays as it is.
@@ -157,6 +159,7 @@ pub fn outbound_by(
         quote,
         egress: uplink.edge,
         next_hop,
+        largest_segment: uplink.largest_segment,
     })
 }
 
@@ -187,6 +190,7 @@ fn inbound(
         quote: Addresses { source: sender, destination: None },
         egress,
         next_hop,
+        largest_segment: snapshot.uplinks[inside.mapping.uplink.index()].largest_segment,
     })
 }
 
@@ -215,6 +219,7 @@ fn hairpin(snapshot: &Snapshot, packet: &Packet, inside: &Inside<'_>) -> Result<
         quote,
         egress,
         next_hop,
+        largest_segment: None,
     })
 }
 

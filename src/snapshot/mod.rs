@@ -4,6 +4,7 @@
 //! that all packets of a batch see one world. Plain data; knows nothing of workers or files.
 
 mod buckets;
+mod errors;
 mod filter;
 mod gate;
 mod intervals;
@@ -16,7 +17,8 @@ mod steering;
 use std::net::Ipv6Addr;
 
 pub use buckets::{BucketError, Buckets, Claim};
-pub use filter::{Filter, Inbound, Scope};
+pub use errors::{ErrorRates, Rate};
+pub use filter::{Filter, Inbound, Scope, is_bogon};
 pub use gate::{
     GateAction, GateCause, GateEdge, GateJudgement, GatePort, GateRole, GateRoute, GateTables, GateVerdict,
     GuardAction, GuardTable,
@@ -62,6 +64,8 @@ pub struct Snapshot {
     pub steering: Steering,
     /// What may come in unasked.
     pub filter: Filter,
+    /// How many ICMPv6 errors are made.
+    pub errors: ErrorRates,
     /// How long flows are remembered.
     pub timeouts: Timeouts,
     /// Bit `n` is set while uplink `n` may carry new packets.
@@ -110,4 +114,6 @@ pub struct Uplink {
     pub edge: EdgeId,
     /// The ISP's router on that edge; `None` while `next_hop = "auto"` has found none.
     pub next_hop: Option<Ipv6Addr>,
+    /// Largest TCP segment, in octets, that a handshake by this ISP may announce; `None`: any.
+    pub largest_segment: Option<u16>,
 }

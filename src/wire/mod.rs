@@ -8,6 +8,7 @@ pub mod ethernet;
 pub mod extension;
 pub mod icmpv6;
 pub mod ipv6;
+pub mod tcp;
 pub mod transport;
 
 /// Numbers of the protocols that the packet path tells apart.

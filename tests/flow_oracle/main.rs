@@ -160,7 +160,7 @@ fn upper(key: Key, sign: Sign, outbound: bool) -> Upper {
                 Sign::Data => Flags::Data,
                 Sign::Close => Flags::Fin,
             };
-            Upper::Tcp { source, destination, flags, len, sum }
+            Upper::Tcp { source, destination, flags, mss: None, len, sum }
         }
     }
 }

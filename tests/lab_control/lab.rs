@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sixways::control::config::{self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, NextHop, OnStop, Site};
+use sixways::control::config::{
+    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NextHop, OnStop, Site,
+};
 use sixways::npt::Mapping;
 
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -181,6 +183,7 @@ pub fn config() -> Config {
         weight: 1,
         tier: 1,
         mtu: None,
+        mss_clamp: MssClamp::Auto,
     };
     Config {
         site: Site { internal: vec!["fd12:3456:789a::/48".parse().expect("a prefix")], accept_any_uplink: false },

@@ -12,7 +12,7 @@ use sixways::observe::report::{GateCounts, GuardCounts, MemoryReport, PortReport
 use sixways::observe::view::{Facts, Observed};
 use sixways::port::Ledger;
 use sixways::snapshot::{
-    Buckets, Claim, Edge, Filter, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink, UplinkMapping,
+    Buckets, Claim, Edge, ErrorRates, Filter, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink, UplinkMapping,
 };
 use sixways::units::{Direction, EdgeId, MacAddr, MappingId, Nanos, PortId, UplinkId};
 
@@ -138,6 +138,7 @@ fn snapshot(isps: usize) -> Snapshot {
         name: isp_name(isp).into(),
         edge: EdgeId(isp as u8 + 1),
         next_hop: Some(format!("fe80::{}", isp + 1).parse().unwrap()),
+        largest_segment: None,
     };
     Snapshot {
         generation: 7,
@@ -149,6 +150,7 @@ fn snapshot(isps: usize) -> Snapshot {
         routes: LanRoutes::new(&[]),
         steering: Steering::by_default(Buckets::build(&claims).unwrap(), (1 << isps) - 1),
         filter: Filter::default(),
+        errors: ErrorRates::default(),
         timeouts: Timeouts::rfc6092(),
         usable: (1 << isps) - 1,
         hash_key: HashKey([1; 11]),

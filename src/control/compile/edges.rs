@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 
 use super::site::{IspSide, LanSide, Site};
+use crate::control::config::MssClamp;
 use crate::control::kernel::{Address, Link};
 use crate::limits::MIN_MTU;
 use crate::npt::Prefix;
@@ -30,6 +31,17 @@ pub fn isp(site: &Site<'_>, isp: &IspSide<'_>) -> Edge {
         mac: isp.link.and_then(|link| link.mac).unwrap_or_default(),
         mtu: mtu(isp.link, isp.config.mtu),
         error_source: isp_error_source(site, isp),
+    }
+}
+
+/// What a packet of the ISP's MTU holds behind its IPv6 and TCP headers, unless the configuration
+/// says otherwise.
+pub fn largest_segment(isp: &IspSide<'_>) -> Option<u16> {
+    const HEADERS: u16 = 40 + 20;
+    match isp.config.mss_clamp {
+        MssClamp::Auto => Some(mtu(isp.link, isp.config.mtu) - HEADERS),
+        MssClamp::Octets(octets) => Some(octets),
+        MssClamp::Off => None,
     }
 }
 

@@ -19,13 +19,15 @@ mod steering;
 #[cfg(test)]
 pub(in crate::control) mod tests;
 
-use crate::control::config::{Config, Flows};
+use crate::control::config::{Config, Flows, Icmp};
 use crate::control::ids::Ids;
 use crate::control::kernel::KernelState;
 use crate::flow::Timeouts;
 use crate::hash::HashKey;
 use crate::limits::MIN_MTU;
-use crate::snapshot::{BucketError, Edge, Generation, MappingTable, Role, Snapshot, Steering, Uplink, UplinkMapping};
+use crate::snapshot::{
+    BucketError, Edge, ErrorRates, Generation, MappingTable, Rate, Role, Snapshot, Steering, Uplink, UplinkMapping,
+};
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
 pub use steering::steering_of;
@@ -89,6 +91,7 @@ pub fn compile(
         routes: routes::lan_routes(&site),
         steering: steering.clone(),
         filter: config.filter.clone(),
+        errors: error_rates(&config.icmp),
         timeouts: timeouts(&config.flows),
         usable: next_hops::usable(&site, &uplinks),
         uplinks,
@@ -97,6 +100,15 @@ pub fn compile(
         accept_any_uplink: config.site.accept_any_uplink,
     };
     Ok(Generation { snapshot, gate: gate::tables(&site, &own) })
+}
+
+fn error_rates(icmp: &Icmp) -> ErrorRates {
+    ErrorRates {
+        edge: Rate::new(icmp.errors_per_second),
+        source: Rate::new(icmp.errors_per_source),
+        too_big: Rate::new(icmp.too_big_per_second),
+        unreachable: icmp.unreachable,
+    }
 }
 
 fn timeouts(flows: &Flows) -> Timeouts {
@@ -133,13 +145,14 @@ fn edges(site: &Site<'_>) -> Box<[Edge]> {
 
 /// By id, like [`edges`].
 fn uplinks(site: &Site<'_>) -> Box<[Uplink]> {
-    let unused = Uplink { name: "".into(), edge: EdgeId(0), next_hop: None };
+    let unused = Uplink { name: "".into(), edge: EdgeId(0), next_hop: None, largest_segment: None };
     let mut uplinks = vec![unused; site.isps.iter().map(|isp| isp.uplink.index() + 1).max().unwrap_or(0)];
     for isp in &site.isps {
         uplinks[isp.uplink.index()] = Uplink {
             name: isp.config.name.as_str().into(),
             edge: isp.edge,
             next_hop: next_hops::next_hop(site.kernel, isp.link, isp.config.next_hop),
+            largest_segment: edges::largest_segment(isp),
         };
     }
     uplinks.into()

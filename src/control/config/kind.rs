@@ -3,8 +3,8 @@
 use super::schema::VERSION;
 use super::span::{self, SHORTEST};
 use super::traffic::PROTOCOLS;
-use super::{Idle, Mode, OnStop, Otherwise};
-use crate::limits::MAX_FLOW_TIMEOUT;
+use super::{Bogons, Idle, Mode, OnStop, Otherwise};
+use crate::limits::{MAX_FLOW_TIMEOUT, MIN_MTU};
 use crate::snapshot::{HashFields, Inbound, Scope};
 
 /// What a key takes.
@@ -24,6 +24,8 @@ pub enum Kind {
     WordOr(&'static str, u64, u64),
     /// One of these words.
     Word(fn() -> Vec<&'static str>),
+    /// `"auto"`, `"off"`, or a size of TCP segments.
+    MssClamp,
     /// A time with its units.
     Span,
     /// `true` or `false`.
@@ -63,6 +65,10 @@ pub enum Kind {
     /// `"off"` or an address with a port.
     Listen,
 }
+
+/// Sizes of TCP segments that a clamp may ask for: what every IPv6 host takes (RFC 8200 §5 less
+/// 60 octets of headers), and what the longest packet holds.
+pub(super) const MSS_CLAMP: (u64, u64) = (MIN_MTU as u64 - 60, 65_475);
 
 /// A value that is written as one of a few words.
 pub trait Word: Copy + PartialEq + 'static {
@@ -105,6 +111,10 @@ impl Word for Scope {
     const WORDS: &'static [(&'static str, Self)] = &[("flow", Self::Flow), ("endpoint", Self::Endpoint)];
 }
 
+impl Word for Bogons {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("drop", Self::Drop), ("pass", Self::Pass)];
+}
+
 impl Word for Otherwise {
     const WORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("drop", Self::Drop)];
 }
@@ -129,6 +139,10 @@ impl Kind {
             Self::OneOf(numbers) => list(numbers.iter().map(u64::to_string).collect()),
             Self::WordOr(word, low, high) => format!("\"{word}\", or a whole number from {low} to {high}"),
             Self::Word(words) => list(words().iter().map(|word| format!("\"{word}\"")).collect()),
+            Self::MssClamp => {
+                let (low, high) = MSS_CLAMP;
+                format!("\"auto\", \"off\", or a whole number from {low} to {high}")
+            }
             Self::Span => {
                 format!("a time from {} to {} like \"2h4m\"", span::show(SHORTEST), span::show(MAX_FLOW_TIMEOUT))
             }

@@ -84,6 +84,8 @@ pub struct Config {
     pub filter: Filter,
     /// `[flows]`
     pub flows: Flows,
+    /// `[icmp]`
+    pub icmp: Icmp,
     /// `[dataplane]`
     pub dataplane: Dataplane,
     /// `[host]`
@@ -125,6 +127,30 @@ pub struct Isp {
     pub tier: u8,
     /// Largest IPv6 packet that it carries; `None`: the interface's MTU.
     pub mtu: Option<u16>,
+    /// What becomes of the segment sizes that TCP handshakes announce.
+    pub mss_clamp: MssClamp,
+}
+
+/// What becomes of the segment sizes that TCP handshakes announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MssClamp {
+    /// Lowered to what the ISP's MTU holds.
+    Auto,
+    /// Nothing.
+    Off,
+    /// Lowered to this many octets.
+    Octets(u16),
+}
+
+/// What becomes of packets from and to addresses that are not used on the Internet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bogons {
+    /// Dropped, unless the site itself has such addresses: a lab.
+    Auto,
+    /// Dropped.
+    Drop,
+    /// Nothing special.
+    Pass,
 }
 
 /// An ISP's router.
@@ -193,6 +219,19 @@ pub struct Flows {
     pub icmpv6: Nanos,
     /// Likewise for all other protocols.
     pub other: Nanos,
+}
+
+/// `[icmp]`: the ICMPv6 errors that each worker makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Icmp {
+    /// Errors a second about packets of one edge.
+    pub errors_per_second: u64,
+    /// Errors a second towards one source.
+    pub errors_per_source: u64,
+    /// Packet Too Big messages a second about packets of one edge.
+    pub too_big_per_second: u64,
+    /// Whether Destination Unreachable is sent at all.
+    pub unreachable: bool,
 }
 
 /// `[dataplane]`: sockets, rings and cores.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::kind::{Kind, Word};
+use super::kind::{Kind, MSS_CLAMP, Word};
 use super::problem::Problem;
 use super::schema::{Default, Key, SECTIONS, Section};
 use super::span::{self, SHORTEST};
@@ -107,6 +107,11 @@ impl<'a> Table<'a> {
     /// Whether the key's value is a list.
     pub fn is_list(&self, name: &str) -> bool {
         self.entry(name).is_some_and(|(_, value)| value.get_ref().is_array())
+    }
+
+    /// Whether the key's value is a whole number.
+    pub fn is_number(&self, name: &str) -> bool {
+        self.entry(name).is_some_and(|(_, value)| value.get_ref().is_integer())
     }
 
     fn entry(&self, name: &str) -> Option<(&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>)> {
@@ -232,6 +237,7 @@ impl<'a> Table<'a> {
             return self.wrong(&at.place, out_of_limits());
         };
         let fits = match key.kind {
+            Kind::MssClamp => (MSS_CLAMP.0..=MSS_CLAMP.1).contains(&value),
             Kind::Integer(low, high) | Kind::WordOr(_, low, high) | Kind::PowerOfTwo(low, high) => {
                 (low..=high).contains(&value)
             }

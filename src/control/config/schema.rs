@@ -3,10 +3,12 @@
 //! The one source of all of them: the parser takes its checks and defaults from here, and
 //! `docs/configuration.md` is rendered from here.
 
+mod icmp;
 mod steering;
 
 use super::kind::{Kind, words};
 use super::{Idle, Mode, OnStop};
+pub use icmp::ICMP;
 pub use steering::{ALLOW, FILTER, MATCH, POLICY, RULE};
 
 use crate::limits::{MAX_BATCH, MAX_FLOWS, MIN_MTU};
@@ -77,7 +79,7 @@ pub static ROOT: Section = Section {
         Default::Required("1"),
         "Version of the file format. Another version is refused.",
     )],
-    planned: &["icmp", "ha", "notify", "ipv4"],
+    planned: &["ha", "notify", "ipv4"],
 };
 
 /// `[site]`
@@ -182,20 +184,16 @@ pub static ISP: Section = Section {
             "Largest IPv6 packet that the ISP carries; larger ones are answered with Packet Too Big. `\"auto\"`: the \
              interface's MTU. With `frame_size = 2048` at most 1758.",
         ),
+        key(
+            "mss_clamp",
+            Kind::MssClamp,
+            "octets",
+            Default::Value(r#""auto""#),
+            "Largest TCP segment that a handshake by this ISP may announce, in both directions; a larger one is lowered. \
+             `\"auto\"`: 60 octets less than the ISP's MTU. `\"off\"`: handshakes pass as they are.",
+        ),
     ],
-    planned: &[
-        "probes",
-        "health",
-        "mss_clamp",
-        "nd_proxy",
-        "vlan",
-        "metered",
-        "max_stay",
-        "length",
-        "subnet_id",
-        "ipv4",
-        "notify",
-    ],
+    planned: &["probes", "health", "nd_proxy", "vlan", "metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
 };
 
 /// An element of `mappings`.
@@ -360,8 +358,10 @@ pub static METRICS: Section = Section {
 };
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&Section; 14] =
-    [&ROOT, &SITE, &LAN, &ISP, &PAIR, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &DATAPLANE, &HOST, &METRICS];
+pub static SECTIONS: [&Section; 15] = [
+    &ROOT, &SITE, &LAN, &ISP, &PAIR, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP, &DATAPLANE, &HOST,
+    &METRICS,
+];
 
 impl Section {
     /// The key called `name`.

@@ -20,6 +20,7 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         weight: 3,
         tier: 1,
         mtu: None,
+        mss_clamp: MssClamp::Auto,
     };
     assert_eq!(*fiber, fiber_meant);
     assert_eq!((cable.next_hop, cable.weight), (NextHop::Auto, 1));
@@ -50,7 +51,10 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
     assert_eq!(config.flows, flows);
     let default = Policy { name: "default".to_owned(), isps: None, hash: HashFields::SourceAndDestination };
     assert_eq!((config.policies, config.rules), (vec![default], Vec::new()));
-    assert_eq!(config.filter, Filter { inbound: Inbound::Established, scope: Scope::Flow, allow: Box::default() });
+    assert_eq!(
+        config.filter,
+        Filter { inbound: Inbound::Established, scope: Scope::Flow, bogons: true, allow: Box::default() }
+    );
     assert_eq!(config.host, Host { rules: true, on_stop: OnStop::Block });
     assert_eq!(config.metrics.listen, Some("[::1]:9636".parse().unwrap()));
 }
@@ -106,6 +110,19 @@ fn the_largest_mtu_fills_the_frame() {
     };
     assert!(fits(1280, 2048) && fits(1758, 2048) && fits(3806, 4096));
     assert!(!fits(1279, 2048) && !fits(1759, 2048) && !fits(3807, 4096));
+}
+
+#[test]
+fn in_a_lab_addresses_that_nobody_has_pass() {
+    let passes = |from: &str, to: &str, setting: &str| {
+        let text = MINIMAL.replace("2001:db8:1:", "2a00:1:1:").replace("2001:db8:2:", "2a00:1:2:").replace(from, to);
+        parse(&format!("{text}\n[filter]\n{setting}")).unwrap().filter.bogons
+    };
+    assert!(!passes("", "", ""));
+    assert!(passes("2a00:1:2:", "2001:db8:2:", ""), "the prefix of one ISP says that it is a lab");
+    assert!(passes("fd12:3456:789a:", "3fff:1:2:", ""), "and so does that of the site");
+    assert!(!passes("2a00:1:2:", "2001:db8:2:", "bogons = \"drop\""));
+    assert!(passes("", "", "bogons = \"pass\""));
 }
 
 #[test]

@@ -9,9 +9,10 @@ use super::problem::Problem;
 use super::raw::{Raw, RawDataplane, RawIsp};
 use super::reader::{At, Errors, Place};
 use super::schema::FRAME_OVERHEAD;
-use super::{Config, Dataplane, Flows, Host, Isp, Lan, Metrics, NextHop, Site};
+use super::{Config, Dataplane, Flows, Host, Icmp, Isp, Lan, Metrics, NextHop, Site};
 use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
+use crate::snapshot::is_bogon;
 
 /// A mapping of an ISP and the places to blame.
 struct Claim {
@@ -249,10 +250,13 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
             weight: u32::try_from(isp.weight?.value).ok()?,
             tier: u8::try_from(isp.tier?.value).ok()?,
             mtu: isp.mtu?.value.map(u16::try_from).transpose().ok()?,
+            mss_clamp: isp.mss_clamp?.value,
         })
     };
     let isps = raw.isps.into_iter().enumerate().map(isp).collect::<Option<Vec<Isp>>>()?;
-    let (policies, rules, filter) = steering::build(raw.steering)?;
+    let externals = claims.iter().map(|claim| claim.mapping.external());
+    let is_lab = internal.iter().copied().chain(externals).any(|prefix| is_bogon(prefix.address()));
+    let (policies, rules, filter) = steering::build(raw.steering, is_lab)?;
     let rings = raw.dataplane;
     let slots = |ring: Option<At<u64>>| u32::try_from(ring?.value).ok();
     let dataplane = Dataplane {
@@ -277,6 +281,12 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         icmpv6: raw.flows.icmpv6?.value,
         other: raw.flows.other?.value,
     };
+    let icmp = Icmp {
+        errors_per_second: raw.icmp.errors_per_second?.value,
+        errors_per_source: raw.icmp.errors_per_source?.value,
+        too_big_per_second: raw.icmp.too_big_per_second?.value,
+        unreachable: raw.icmp.unreachable?.value,
+    };
     Some(Config {
         site: Site { internal, accept_any_uplink },
         lans,
@@ -285,6 +295,7 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         rules,
         filter,
         flows,
+        icmp,
         dataplane,
         host: Host { rules: raw.rules?.value, on_stop: raw.on_stop?.value },
         metrics: Metrics { listen: raw.listen?.value },

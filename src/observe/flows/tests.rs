@@ -7,7 +7,9 @@ use super::*;
 use crate::flow::{ColdRecord, FlowStore, HeapFlows, Tick, Timeouts};
 use crate::hash::{FlowKey, HashKey};
 use crate::npt::Mapping;
-use crate::snapshot::{Buckets, Claim, Filter, LanRoutes, MappingTable, Snapshot, Steering, Uplink, UplinkMapping};
+use crate::snapshot::{
+    Buckets, Claim, ErrorRates, Filter, LanRoutes, MappingTable, Snapshot, Steering, Uplink, UplinkMapping,
+};
 use crate::units::{Direction, EdgeId, MappingId, Nanos, UplinkId};
 
 const NOW: Nanos = Nanos::from_millis(3_600_000);
@@ -21,11 +23,12 @@ fn snapshot(key: u64) -> Snapshot {
         internal: Box::default(),
         untagged: Box::default(),
         edges: Box::default(),
-        uplinks: [Uplink { name: "fiber".into(), edge: EdgeId(0), next_hop: None }].into(),
+        uplinks: [Uplink { name: "fiber".into(), edge: EdgeId(0), next_hop: None, largest_segment: None }].into(),
         mappings: MappingTable::new(&[pair], 1),
         routes: LanRoutes::new(&[]),
         steering: Steering::by_default(Buckets::build(&[claim]).unwrap(), 1),
         filter: Filter::default(),
+        errors: ErrorRates::default(),
         timeouts: Timeouts::rfc6092(),
         usable: 1,
         hash_key: HashKey([key; 11]),

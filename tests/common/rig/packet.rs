@@ -46,6 +46,8 @@ pub enum Upper {
         source: u16,
         destination: u16,
         flags: Flags,
+        /// The segment size that it announces, its only option.
+        mss: Option<u16>,
         len: usize,
         sum: Check,
     },

@@ -88,7 +88,12 @@ fn upper(number: Option<IpNumber>, bytes: &[u8], len: usize) -> Option<Upper> {
             let (header, _) = TcpHeader::from_slice(bytes).ok()?;
             let (source, destination) = (header.source_port, header.destination_port);
             let flags = Flags::of((header.syn, header.ack, header.fin, header.rst))?;
-            Some(Upper::Tcp { source, destination, flags, len: len.checked_sub(20)?, sum })
+            let mss = match header.options.as_slice() {
+                [] => None,
+                [2, 4, high, low] => Some(u16::from_be_bytes([*high, *low])),
+                _ => return None,
+            };
+            Some(Upper::Tcp { source, destination, flags, mss, len: len.checked_sub(header.header_len())?, sum })
         }
         IpNumber::IPV6_ICMP => {
             let message = Icmpv6Slice::from_slice(bytes).ok()?;
@@ -116,7 +121,7 @@ impl Upper {
         // Octets from the checksum field to the end.
         let back = match &self {
             Self::Udp { len, .. } => len + 2,
-            Self::Tcp { len, .. } => len + 4,
+            Self::Tcp { len, mss, .. } => len + 4 + mss.map_or(0, |_| 4),
             Self::Icmpv6 { body, .. } => body.len() + 6,
             Self::Other { .. } => return self,
         };

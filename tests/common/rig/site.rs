@@ -16,7 +16,7 @@ use sixways::hash::{HashKey, KEY_WORDS};
 use sixways::limits::NEIGHBOUR_SLOTS;
 use sixways::npt::{Mapping, Prefix};
 use sixways::snapshot::{
-    Action, Buckets, Claim, Edge, Filter, HashFields, Inbound, LanRoute, LanRoutes, MappingTable, Match,
+    Action, Buckets, Claim, Edge, ErrorRates, Filter, HashFields, Inbound, LanRoute, LanRoutes, MappingTable, Match,
     NeighbourState, NeighbourTable, Policy, PolicyId, Role, Rule, Snapshot, Steering, Uplink, UplinkMapping,
 };
 use sixways::units::{EdgeId, MacAddr, MappingId, PortId, UplinkId};
@@ -111,12 +111,14 @@ impl Site {
                     name: UPLINKS[usize::from(n)].into(),
                     edge: EdgeId(2 + n),
                     next_hop: Some(address("fe80::1")),
+                    largest_segment: None,
                 })
                 .collect(),
             mappings: MappingTable::new(&mappings, 3),
             routes: LanRoutes::new(&routes),
             steering: Steering::by_default(buckets(), 0b111),
-            filter: Filter { inbound: Inbound::Open, ..Filter::default() },
+            filter: Filter { inbound: Inbound::Open, bogons: true, ..Filter::default() },
+            errors: ErrorRates::default(),
             timeouts: Timeouts::rfc6092(),
             usable: 0b011,
             hash_key: HashKey(std::array::from_fn::<_, KEY_WORDS, _>(|n| {

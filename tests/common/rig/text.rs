@@ -3,7 +3,7 @@
 //! ```text
 //! SOURCE > DESTINATION hop N [class N] [flow N] [EXTENSION]… UPPER [declare N]
 //! EXTENSION  hbh OCTETS | dstopts OCTETS | routing TYPE LEFT | frag OFFSET more|last id N | ah
-//! UPPER      udp PORT PORT len N | tcp|syn|synack|fin|rst PORT PORT len N | proto N len N
+//! UPPER      udp PORT PORT len N | tcp|syn|synack|fin|rst PORT PORT [mss N] len N | proto N len N
 //!            icmp6 TYPE/CODE [mtu N | pointer N | word N] ( len N | quoting { PACKET } [cut OCTETS] )
 //!            each but proto with [sum 0xN] where the checksum is not the right one
 //! ```
@@ -120,8 +120,11 @@ impl Upper {
                 Self::Udp { source, destination, len, sum: Check::parse(words) }
             }
             word @ ("tcp" | "syn" | "synack" | "fin" | "rst") => {
-                let (source, destination, len) = ports(words);
-                Self::Tcp { source, destination, flags: Flags::named(word), len, sum: Check::parse(words) }
+                let (source, destination) = (words.number() as u16, words.number() as u16);
+                let mss = words.take("mss").then(|| words.number() as u16);
+                words.expect("len");
+                let len = words.number() as usize;
+                Self::Tcp { source, destination, flags: Flags::named(word), mss, len, sum: Check::parse(words) }
             }
             "proto" => {
                 let protocol = words.number() as u8;
@@ -202,8 +205,10 @@ impl fmt::Display for Upper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Udp { source, destination, len, sum } => write!(f, "udp {source} {destination} len {len}{sum}"),
-            Self::Tcp { source, destination, flags, len, sum } => {
-                write!(f, "{} {source} {destination} len {len}{sum}", flags.name())
+            Self::Tcp { source, destination, flags, mss, len, sum } => {
+                write!(f, "{} {source} {destination}", flags.name())?;
+                mss.map_or(Ok(()), |mss| write!(f, " mss {mss}"))?;
+                write!(f, " len {len}{sum}")
             }
             Self::Icmpv6 { kind, code, word, body, sum } => {
                 write!(f, "icmp6 {kind}/{code}")?;

@@ -2,7 +2,7 @@
 
 use etherparse::{
     Ethernet2Header, Icmpv6Type, IpAuthHeader, IpFragOffset, IpNumber, Ipv6FragmentHeader, Ipv6Header,
-    Ipv6RawExtHeader, TcpHeader, UdpHeader,
+    Ipv6RawExtHeader, TcpHeader, TcpOptionElement, UdpHeader,
 };
 use sixways::units::MacAddr;
 
@@ -71,10 +71,11 @@ impl Upper {
                 header.checksum = sum.or(header.checksum);
                 (IpNumber::UDP, [header.to_bytes().as_slice(), &payload].concat())
             }
-            Self::Tcp { source, destination, flags, len, sum } => {
+            Self::Tcp { source, destination, flags, mss, len, sum } => {
                 let payload = pattern(*len);
                 let mut header = TcpHeader::new(*source, *destination, 1, 1024);
                 (header.syn, header.ack, header.fin, header.rst) = flags.bits();
+                header.set_options(mss.map(TcpOptionElement::MaximumSegmentSize).as_slice()).unwrap();
                 header.checksum = sum.or(header.calc_checksum_ipv6(ip, &payload).unwrap());
                 (IpNumber::TCP, [header.to_bytes().as_slice(), &payload].concat())
             }

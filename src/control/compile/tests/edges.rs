@@ -2,7 +2,7 @@ use std::net::Ipv6Addr;
 
 use super::{World, ip};
 use crate::control::compile::CompileError;
-use crate::control::config::NextHop;
+use crate::control::config::{MssClamp, NextHop};
 use crate::control::ids::Ids;
 use crate::control::kernel::is_routable;
 use crate::snapshot::{Edge, Role};
@@ -37,6 +37,21 @@ fn edges_carry_their_devices_facts() {
         assert_eq!(port.edges[0].macs, [compiled.generation.snapshot.edges[edge.index()].mac]);
         assert_eq!(port.ifindex, world.index(&port.interface));
     }
+}
+
+#[test]
+fn handshakes_fit_the_isps_mtu_unless_the_configuration_says_otherwise() {
+    let mut world = World::new();
+    world.config.isps[0].mtu = Some(1492);
+    world.link("wan1").mtu = 1280;
+    let largest = |world: &World, isp: &str| {
+        let uplink = world.ids().uplink(isp).unwrap();
+        world.compile().generation.snapshot.uplinks[uplink.index()].largest_segment
+    };
+    assert_eq!((largest(&world, "a"), largest(&world, "b")), (Some(1432), Some(1220)));
+    world.config.isps[0].mss_clamp = MssClamp::Octets(1300);
+    world.config.isps[1].mss_clamp = MssClamp::Off;
+    assert_eq!((largest(&world, "a"), largest(&world, "b")), (Some(1300), None));
 }
 
 #[test]

@@ -9,7 +9,9 @@ mod steering;
 use std::net::Ipv6Addr;
 
 use crate::control::compile::{CompileError, compile, steering_of};
-use crate::control::config::{self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, NextHop, OnStop, Site};
+use crate::control::config::{
+    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NextHop, OnStop, Site,
+};
 use crate::control::ids::Ids;
 use crate::control::kernel::{
     Address, Hop, KernelState, Link, Neighbour, Preference, Reachability, Route, RouteKind, TABLE_LOCAL, TABLE_MAIN,
@@ -56,6 +58,7 @@ impl World {
             weight: 1,
             tier: 1,
             mtu: None,
+            mss_clamp: MssClamp::Auto,
         };
         let lan = |interface: &str| Lan { interface: interface.to_owned() };
         let config = Config {

@@ -12,7 +12,7 @@ use crate::control::config::schema::{ALLOW, FILTER, MATCH, POLICY, RULE};
 use crate::control::config::traffic::{
     AUTHENTICATION, CODE_POINTS, PROTOCOLS, code_point, is_extension_header, ports, protocol,
 };
-use crate::control::config::{HashFields, Inbound, Otherwise, Scope};
+use crate::control::config::{Bogons, HashFields, Inbound, Otherwise, Scope};
 use crate::npt::{Prefix, PrefixError};
 
 /// `[policy.NAME]`, `[[rule]]` and `[filter]`.
@@ -22,6 +22,7 @@ pub struct RawSteering {
     pub rules: Vec<RawRule>,
     pub inbound: Known<Inbound>,
     pub scope: Known<Scope>,
+    pub bogons: Known<Bogons>,
     pub allow: Vec<RawMatch>,
     pub allow_place: Place,
 }
@@ -70,6 +71,7 @@ impl RawSteering {
             rules: optional_blocks(document, &RULE, errors).iter().map(|rule| RawRule::read(rule, errors)).collect(),
             inbound: filter.word("inbound"),
             scope: filter.word("scope"),
+            bogons: filter.word("bogons"),
             allow: allow(&filter, errors),
             allow_place: filter.place_of("allow"),
         }

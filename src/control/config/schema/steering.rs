@@ -1,8 +1,8 @@
 //! Sections about what flows do: policies, rules, the inbound filter.
 
 use super::{Default, Key, Section, key};
-use crate::control::config::Otherwise;
 use crate::control::config::kind::{Kind, words};
+use crate::control::config::{Bogons, Otherwise};
 use crate::snapshot::{HashFields, Inbound, Scope};
 
 /// What holds without a condition.
@@ -114,6 +114,15 @@ pub static FILTER: Section = Section {
              port that the host sent from (RFC 6092 REC-11, 17, 33).",
         ),
         key("allow", Kind::Allows, "", Default::Words("nothing"), "What comes in unasked besides."),
+        key(
+            "bogons",
+            Kind::Word(words::<Bogons>),
+            "",
+            Default::Value(r#""auto""#),
+            "Remote addresses of ranges that are not used on the Internet: documentation, benchmarking, discard-only, \
+             ORCHID, site-local, v4-compatible, SRv6 identifiers (RFC 6092 REC-3). `drop` or `pass` them, both ways. \
+             `auto`: drop, but pass in a lab, where a prefix of the site or of an ISP is of such a range itself.",
+        ),
     ],
     planned: &["unmapped_source"],
 };

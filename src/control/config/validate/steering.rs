@@ -6,7 +6,7 @@ use crate::control::config::problem::Problem;
 use crate::control::config::raw::{Raw, RawMatch, RawRule, RawSteering};
 use crate::control::config::reader::{At, Errors, similar};
 use crate::control::config::traffic::{WITH_PORTS, protocol_name};
-use crate::control::config::{Filter, HashFields, Inbound, Match, Otherwise, Policy, Rule, RuleAction};
+use crate::control::config::{Bogons, Filter, HashFields, Inbound, Match, Otherwise, Policy, Rule, RuleAction};
 use crate::limits::{MAX_ALLOWS, MAX_POLICIES, MAX_RULES};
 use crate::npt::Prefix;
 
@@ -165,7 +165,7 @@ fn counts(steering: &RawSteering, errors: &Errors) {
 }
 
 /// Policies, rules and filter, if every part of them is known.
-pub fn build(steering: RawSteering) -> Option<(Vec<Policy>, Vec<Rule>, Filter)> {
+pub fn build(steering: RawSteering, is_lab: bool) -> Option<(Vec<Policy>, Vec<Rule>, Filter)> {
     let listed = |listed: Vec<At<String>>| listed.into_iter().map(|name| name.value).collect::<Vec<_>>();
     let mut policies = Vec::new();
     for policy in steering.policies {
@@ -191,6 +191,11 @@ pub fn build(steering: RawSteering) -> Option<(Vec<Policy>, Vec<Rule>, Filter)> 
     let filter = Filter {
         inbound: steering.inbound?.value,
         scope: steering.scope?.value,
+        bogons: match steering.bogons?.value {
+            Bogons::Auto => is_lab,
+            Bogons::Drop => false,
+            Bogons::Pass => true,
+        },
         allow: steering.allow.into_iter().map(conditions).collect(),
     };
     Some((policies, rules, filter))
