@@ -1,7 +1,6 @@
-//! RFC 6296 by the library: its clauses one by one, its properties, and `docs/rfc6296.md`.
+//! RFC 6296 by the library: its clauses one by one, and its properties.
 
 mod clauses;
-mod docs;
 mod properties;
 #[path = "../common/slow_npt.rs"]
 mod slow_npt;

@@ -1,11 +1,12 @@
 //! RFC 4443 (ICMPv6) and RFC 8201 (path-MTU discovery).
 
 use sixways::limits::{ERROR_BURST, HELD};
+use sixways::snapshot::{ErrorRates, Rate};
 use sixways::units::{MacAddr, Nanos};
 use sixways::verdict::DropReason;
 
 use crate::rig::Rig;
-use crate::rig::packet::Packet;
+use crate::rig::packet::{Packet, Upper};
 use crate::rig::site::{CABLE, LAN0, WAN0, WAN1, WAN2, address};
 use crate::{BOTH, HOST, IMAGE, REMOTE, forwarded, inbound, message, outbound, parse, quote, read, refused, rig, send};
 
@@ -109,6 +110,24 @@ fn rfc4443_2_4_f_errors_are_limited_and_a_traceroute_is_not() {
         assert_eq!(told(&mut rig, 1000), 50);
         assert_eq!(rig.dropped(edge, DropReason::HopLimitExceeded), 2090, "limits hold back errors, not counts");
     }
+}
+
+#[test]
+fn rfc4443_2_4_f_the_rates_are_those_of_the_configuration() {
+    let mut rig = rig();
+    rig.site.set_usable(&[CABLE]);
+    rig.site.snapshot.errors =
+        ErrorRates { edge: Rate::new(30), source: Rate::new(7), too_big: Rate::new(5), unreachable: true };
+    let told = |rig: &mut Rig, packet: &dyn Fn(u32) -> Packet| {
+        (0..1000).filter(|n| !send(rig, LAN0, &packet(*n)).is_empty()).count()
+    };
+    let one = |_| outbound("hop 1 udp 1 2 len 9");
+    let many = |n| parse(&format!("fd12:3456:789a:10::{n:x} > {REMOTE} hop 1 udp 1 2 len 9"));
+    let large = |n| parse(&format!("fd12:3456:789a:10::{n:x} > {REMOTE} hop 9 udp 1 2 len 1400"));
+    told(&mut rig, &one);
+    told(&mut rig, &large);
+    rig.wait(Nanos::from_millis(1000));
+    assert_eq!((told(&mut rig, &one), told(&mut rig, &many), told(&mut rig, &large)), (7, 30 - 7, 5));
 }
 
 #[test]
@@ -217,4 +236,15 @@ fn rfc8201_5_errors_for_path_mtu_discovery_reach_the_host_in_its_own_terms() {
     let told = forwarded(&mut rig(), WAN0, &error);
     assert_eq!(told.destination, address(HOST));
     assert_eq!(quote(&told), (&outbound("hop 60 tcp 1 2 len 1400"), Some(1232)));
+}
+
+#[test]
+fn rfc8201_4_a_packet_too_big_below_1280_passes_and_none_is_made() {
+    let about = format!("{IMAGE} > {REMOTE} hop 60 tcp 1 2 len 1400");
+    let mut error = Packet::error(address("2001:db8:e::1"), address(IMAGE), 2, parse(&about));
+    if let Upper::Icmpv6 { word, .. } = &mut error.upper {
+        *word = 576;
+    }
+    assert_eq!(message(&forwarded(&mut rig(), WAN0, &error)).2, 576);
+    forwarded(&mut rig(), WAN0, &inbound("hop 64 udp 1 2 len 1232"));
 }

@@ -1,6 +1,8 @@
-//! One test for each clause of an RFC that the packet path implements, by its number. RFC 6296 has
-//! `docs/rfc6296.md`; whole conversations are in `tests/golden`.
+//! One test for each clause of an RFC that the packet path implements, by its number, and
+//! `docs/conformance.md`, which names all of them. The arithmetic of RFC 6296 is in `tests/npt`, whole
+//! conversations are in `tests/golden`.
 
+mod conformance;
 mod edges;
 mod icmpv6;
 mod ipv6;
