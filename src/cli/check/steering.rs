@@ -67,6 +67,8 @@ struct RuleReport {
 struct FilterReport {
     inbound: &'static str,
     scope: &'static str,
+    /// Whether remote addresses that nobody has pass.
+    bogons_pass: bool,
     allow: Vec<AllowReport>,
     #[serde(skip)]
     words: Vec<String>,
@@ -220,10 +222,13 @@ impl FilterReport {
                 });
             }
         }
+        let bogons = if filter.bogons { "pass, as in a lab" } else { "are dropped, both ways" };
+        words.push(format!("remote addresses that nobody has (documentation, site-local and so on) {bogons}"));
         let allow = filter.allow.iter().map(Conditions::new);
         Self {
             inbound: filter.inbound.word(),
             scope: filter.scope.word(),
+            bogons_pass: filter.bogons,
             allow: allow.map(|Conditions { from, to, what }| AllowReport { from, to, what }).collect(),
             words,
         }

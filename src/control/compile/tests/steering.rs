@@ -8,7 +8,7 @@ use crate::control::kernel::KernelState;
 use crate::flow::{State, Timeouts};
 use crate::hash::HashKey;
 use crate::limits::BUCKETS;
-use crate::snapshot::{Action, HashFields, Policy, PolicyId, Snapshot, Steering, Traffic};
+use crate::snapshot::{Action, ErrorRates, HashFields, Policy, PolicyId, Rate, Snapshot, Steering, Traffic};
 use crate::units::Nanos;
 
 const ISPS: [&str; 4] = ["fiber", "cable", "lte", "spare"];
@@ -178,6 +178,15 @@ fn filter_and_time_outs_are_those_of_the_file() {
         dscp: 0,
     };
     assert!(snapshot.filter.admits(&traffic(25)) && !snapshot.filter.admits(&traffic(26)));
+}
+
+#[test]
+fn error_rates_are_those_of_the_file() {
+    let rates = |rest| snapshot(&config([0, 1, 2, 3], 3, rest)).errors;
+    assert_eq!(rates(""), ErrorRates::default());
+    let rest = "[icmp]\nerrors_per_second = 7\nerrors_per_source = 3\ntoo_big_per_second = 9\nunreachable = false\n";
+    let meant = ErrorRates { edge: Rate::new(7), source: Rate::new(3), too_big: Rate::new(9), unreachable: false };
+    assert_eq!(rates(rest), meant);
 }
 
 #[test]
