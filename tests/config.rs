@@ -1,6 +1,8 @@
 //! Configuration files: the samples, the documentation and the messages, held against the
 //! schema and the parser. `BLESS=1` writes anew what is rendered or golden.
 
+#[path = "common/config_judge.rs"]
+mod config_judge;
 #[path = "config/documentation.rs"]
 mod documentation;
 #[path = "config/messages.rs"]

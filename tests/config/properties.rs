@@ -1,7 +1,9 @@
 //! No text makes the parser panic, and whatever it refuses it refuses with a place.
 
 use proptest::prelude::*;
-use sixways::control::config::{ConfigErrors, parse};
+use sixways::control::config::parse;
+
+use super::config_judge::judge;
 
 const GOOD: [&str; 5] = [
     include_str!("../../configs/minimal.toml"),
@@ -54,21 +56,6 @@ const PIECES: [&str; 40] = [
     "{ dst = \"fd12:3456:789a::1\" }",
     "\"99999999999999999999h\"",
 ];
-
-/// Every error has a key path or a line, can be shown, and shows nothing that harms a terminal.
-fn judge(errors: &ConfigErrors, text: &str) {
-    assert!(!errors.errors().is_empty(), "refused without a reason: {text}");
-    let lines = text.split('\n').count();
-    for error in errors.errors() {
-        assert!(!error.path.is_empty() || error.position.is_some(), "{error:?}");
-        assert!(!error.problem.to_string().is_empty() && !error.problem.remedy().is_empty(), "{error:?}");
-        if let Some((line, column)) = error.position {
-            assert!((1..=lines).contains(&line) && column >= 1, "{error:?}");
-        }
-    }
-    let shown = errors.to_string();
-    assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
-}
 
 proptest! {
     #[test]

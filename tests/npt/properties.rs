@@ -107,9 +107,18 @@ fn holds(mapping: &Mapping, inside: Ipv6Addr, outside: Ipv6Addr) -> Result<(), T
     Ok(())
 }
 
+/// Addresses of one case of the comparison below: as many rotations as words, in three places.
+const DRAWS_A_CASE: u32 = 24;
+
+/// How many addresses are compared, each both ways: `SIXWAYS_NPT_DRAWS`, or 10^5.
+fn cases() -> u32 {
+    let draws: u32 =
+        std::env::var("SIXWAYS_NPT_DRAWS").map_or(100_000, |text| text.parse().expect("a number of draws"));
+    draws.div_ceil(DRAWS_A_CASE)
+}
+
 proptest! {
-    // Each case is 24 addresses: 100 800 draws, both ways.
-    #![proptest_config(ProptestConfig::with_cases(4200))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn the_library_agrees_with_the_slow_reference_leads_back_and_is_neutral(
