@@ -2,7 +2,8 @@
 //!
 //! The layers, from the bottom up; `tests/layers.rs` holds the arrows down:
 //! `wire`, `units`, `verdict` → `npt` → `snapshot`, `port` → `datapath` → `worker`;
-//! `xdp` implements `port`; `control` compiles snapshots; `observe` counts and exports.
+//! `xdp` implements `port`; `control` compiles snapshots; `observe` counts and exports; `replay`
+//! and `explain` run the packet path without a kernel.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations)]
@@ -11,6 +12,7 @@ pub mod app;
 pub mod cli;
 pub mod control;
 pub mod datapath;
+pub mod explain;
 pub mod flow;
 pub mod hash;
 pub mod limits;
@@ -18,6 +20,7 @@ pub mod npt;
 pub mod observe;
 pub mod os;
 pub mod port;
+pub mod replay;
 pub mod snapshot;
 pub mod units;
 pub mod verdict;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rig::packet::Packet;
 use rig::site::{Site, address};
 use rig::text::Words;
-use rig::{Rig, Sent, read};
+use rig::{Rig, Sent, explained, read};
 use sixways::flow::HeapFlows;
 use sixways::snapshot::{HashFields, Inbound, Scope};
 use sixways::units::{EdgeId, MacAddr, Nanos};
@@ -39,6 +39,21 @@ fn every_case_comes_out_as_written() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// `explain` is asked about every frame before it is sent, and the path then does what was said.
+#[test]
+fn explain_says_what_the_path_does() {
+    let (mut asked, mut wrong) = (0, String::new());
+    for (path, text) in cases() {
+        let case = Case::follow(&text);
+        asked += case.asked;
+        for difference in case.differences {
+            writeln!(wrong, "\n{}: {difference}", path.display()).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(asked > 300, "only {asked} frames were asked about");
 }
 
 /// A reason of the path that no case shows is a promise that nobody has seen kept. Three are
@@ -70,12 +85,28 @@ struct Case {
     out: String,
     drops: Vec<u64>,
     held: u64,
+    /// Frames that `explain` was asked about.
+    asked: usize,
+    /// Where it was wrong.
+    differences: Vec<String>,
 }
 
 impl Case {
     /// The text of a case with what the path does now written below each event.
     fn run(text: &str) -> String {
-        let mut case = Self { rig: Rig::new(Site::standard()), out: String::new(), drops: Vec::new(), held: 0 };
+        let mut case = Self::follow(text);
+        case.out.push('\n');
+        for count in case.rig.counts() {
+            writeln!(case.out, "count {count}").unwrap();
+        }
+        case.out
+    }
+
+    /// Everything that `text` says happens.
+    fn follow(text: &str) -> Self {
+        let rig = Rig::new(Site::standard());
+        let (out, drops, differences) = (String::new(), Vec::new(), Vec::new());
+        let mut case = Self { rig, out, drops, held: 0, asked: 0, differences };
         case.drops = case.drop_counts();
         let events: Vec<_> = text.lines().filter(|line| !is_outcome(line)).collect();
         for line in events.join("\n").trim_end().lines() {
@@ -85,11 +116,7 @@ impl Case {
                 case.event(&mut Words::new(event));
             }
         }
-        case.out.push('\n');
-        for count in case.rig.counts() {
-            writeln!(case.out, "count {count}").unwrap();
-        }
-        case.out
+        case
     }
 
     fn event(&mut self, words: &mut Words<'_>) {
@@ -192,7 +219,14 @@ impl Case {
             words.word();
         }
         let bytes = self.frame(edge, words);
-        self.rig.send(edge, vec![bytes; times.unwrap_or(1)])
+        let said = if times.is_none() { explained::outcome(&self.rig, edge, &bytes) } else { None };
+        let before = explained::Counts::of(&self.rig, edge);
+        let sent = self.rig.send(edge, vec![bytes; times.unwrap_or(1)]);
+        if let Some(said) = said {
+            self.asked += 1;
+            self.differences.extend(explained::compare(&said, &self.rig, edge, &before, &sent).err());
+        }
+        sent
     }
 
     fn frame(&self, edge: EdgeId, words: &mut Words<'_>) -> Vec<u8> {

@@ -39,17 +39,31 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("worker", &["datapath", "port", "snapshot", "flow", "observe", "units", "verdict", "limits", "os"]),
     ("control", &["npt", "snapshot", "flow", "hash", "observe", "units", "verdict", "limits", "os"]),
     (
+        "replay",
+        &[
+            "control", "datapath", "flow", "hash", "limits", "npt", "observe", "port", "snapshot", "units", "verdict",
+            "wire",
+        ],
+    ),
+    (
+        "explain",
+        &[
+            "control", "datapath", "flow", "hash", "limits", "npt", "observe", "replay", "snapshot", "units",
+            "verdict", "wire",
+        ],
+    ),
+    (
         "app",
         &[
-            "control", "datapath", "flow", "hash", "limits", "npt", "observe", "os", "port", "snapshot", "units",
-            "verdict", "wire", "worker", "xdp",
+            "control", "datapath", "explain", "flow", "hash", "limits", "npt", "observe", "os", "port", "snapshot",
+            "units", "verdict", "wire", "worker", "xdp",
         ],
     ),
     (
         "cli",
         &[
-            "app", "control", "datapath", "flow", "hash", "limits", "npt", "observe", "os", "port", "snapshot",
-            "units", "verdict", "wire", "worker", "xdp",
+            "app", "control", "datapath", "explain", "flow", "hash", "limits", "npt", "observe", "os", "port",
+            "replay", "snapshot", "units", "verdict", "wire", "worker", "xdp",
         ],
     ),
 ];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -30,6 +31,8 @@ pub(super) struct Surroundings {
     pub(super) pins: Pins,
     pub(super) options: Options,
     pub(super) world: World,
+    /// The gates' tables that are in force, for whoever asks.
+    pub(super) tables: Arc<ArcSwap<GateTables>>,
     pub(super) observed: Arc<Observed>,
     /// Notified by workers that have told something.
     pub(super) bell: Arc<Notify>,
@@ -227,9 +230,14 @@ fn gate_options(options: &Options) -> GateOptions {
     GateOptions {
         attach,
         // Stamps lie in the headroom.
-        max_frame: options.frame_size - XDP_HEADROOM as u32,
+        max_frame: max_frame(options),
         stamp_every: options.stamp_every,
     }
+}
+
+/// Longest frame that the packet buffer takes.
+pub(super) const fn max_frame(options: &Options) -> u32 {
+    options.frame_size - XDP_HEADROOM as u32
 }
 
 /// The sockets' part of the configuration.

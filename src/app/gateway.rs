@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::dataplane::{Barriers, Dataplane, Surroundings};
+use super::dataplane::{self, Barriers, Dataplane, Surroundings};
+use super::explainer::Explainer;
 use super::host;
 use super::memory::Memory;
 use super::privileges;
@@ -73,11 +74,16 @@ impl Gateway {
         control.settle_ids(|reused| memory.forget(reused))?;
         memory.sweep_all(now());
         let observed = Arc::new(Observed::new(Arc::clone(&world.snapshot)));
-        let reporter = Reporter::start(Arc::clone(&observed), &world, control.config(), &places.socket).await?;
+        let tables = Arc::new(ArcSwap::from_pointee(generation.gate.clone()));
+        let max_frame = dataplane::max_frame(&control.config().dataplane);
+        let explainer = Explainer::new(world.clone(), Arc::clone(&tables), max_frame as usize);
+        let reporter =
+            Reporter::start(Arc::clone(&observed), &world, explainer, control.config(), &places.socket).await?;
         let around = Surroundings {
             pins,
             options: control.config().dataplane.clone(),
             world,
+            tables,
             observed,
             bell: Arc::default(),
             exits: sender,
@@ -182,6 +188,7 @@ impl Gateway {
     fn publish(&mut self, generation: &Generation) {
         let former = self.around.world.snapshot.swap(Arc::new(generation.snapshot.clone()));
         self.retired.push(former);
+        self.around.tables.store(Arc::new(generation.gate.clone()));
     }
 
     fn hear_workers(&mut self) {

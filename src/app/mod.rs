@@ -1,6 +1,7 @@
 //! The running gateway: where control, workers, gate and observation meet.
 
 mod dataplane;
+mod explainer;
 mod gateway;
 mod host;
 mod memory;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::GatewayError;
 use super::dataplane::{Dataplane, OpenPort, gate_counts};
+use super::explainer::Explainer;
 use crate::control::config::{Config, Mode};
 use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter;
@@ -35,6 +36,7 @@ impl Reporter {
     pub(super) async fn start(
         observed: Arc<Observed>,
         world: &World,
+        explainer: Explainer,
         config: &Config,
         socket: &Path,
     ) -> Result<Self, GatewayError> {
@@ -42,7 +44,10 @@ impl Reporter {
         let view = flows::View::new(Arc::clone(&world.snapshot), Arc::clone(&world.flows));
         let verbs = Verbs::default()
             .on("status", move || encode(Status::of(&asked, os::now())))
-            .on_thread("flows", move |query| encode(view.list(&query, os::now()).map_err(|error| error.to_string())?));
+            .on_thread("flows", move |query| encode(view.list(&query, os::now()).map_err(|error| error.to_string())?))
+            .on_thread("explain", move |question| {
+                encode(explainer.answer(&question).map_err(|error| error.to_string())?)
+            });
         tokio::spawn(ControlSocket::bind(socket)?.serve(verbs));
         if let Some(address) = config.metrics.listen {
             let listener = exporter::listen(address).await?;

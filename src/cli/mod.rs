@@ -5,9 +5,11 @@
 
 mod amount;
 mod check;
+mod explain;
 mod flows;
 mod map;
 mod release;
+mod replay;
 mod run;
 mod status;
 mod table;
@@ -45,6 +47,10 @@ enum Verb {
     Check(check::Args),
     /// Show what an ISP's prefix makes of addresses, and back: no privileges, no gateway
     Map(map::Args),
+    /// Say what happens to a packet, step by step, and what would if an ISP were down
+    Explain(explain::Args),
+    /// Run captures through the packet path, and get captures and counters: no privileges, no gateway
+    Replay(replay::Args),
     /// Start the gateway and forward until a signal ends it
     Run(run::Args),
     /// See ISPs, rates, flows, drops, latency and the accounting of the running gateway
@@ -72,6 +78,8 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Check(args) => check::run(&args),
         Verb::Map(args) => map::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Replay(args) => replay::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(&args),

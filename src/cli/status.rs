@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+pub use page::accounting;
+
 use super::{print, print_json};
 use crate::control::ask::{DEFAULT_SOCKET, ask};
 use crate::observe::status::Status;

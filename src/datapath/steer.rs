@@ -105,19 +105,31 @@ fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: 
     let mut candidates = snapshot.usable & policy.members;
     let mut refusal = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
     while let Some(uplink) = policy.buckets.pick(hash, candidates) {
-        // Of an error, the host that it is about: its sender may be inside another pair.
-        let plan = match snapshot.mappings.image(uplink, recalled.flow.internal) {
-            Ok((mapping, _)) => outbound_by(snapshot, packet, recalled, mapping.id),
-            Err(_) if packet.quote.is_some() => Err(DropReason::QuoteForeign.into()),
-            Err(reason) => Err(unmappable_source(reason)),
-        };
-        match plan {
+        match outbound_to(snapshot, packet, recalled, uplink) {
             Ok(plan) => return Ok(plan),
             Err(reason) => refusal = reason,
         }
         candidates &= !(1 << uplink.0);
     }
     Err(refusal)
+}
+
+/// The plan to send `packet`, whose flow has no mapping yet, by `uplink`.
+///
+/// # Errors
+/// When the uplink is not usable or without a router, or the source has no image there.
+pub fn outbound_to(
+    snapshot: &Snapshot,
+    packet: &Packet,
+    recalled: &Recalled,
+    uplink: UplinkId,
+) -> Result<Plan, Refusal> {
+    // Of an error, the host that it is about: its sender may be inside another pair.
+    match snapshot.mappings.image(uplink, recalled.flow.internal) {
+        Ok((mapping, _)) => outbound_by(snapshot, packet, recalled, mapping.id),
+        Err(_) if packet.quote.is_some() => Err(DropReason::QuoteForeign.into()),
+        Err(reason) => Err(unmappable_source(reason)),
+    }
 }
 
 /// The plan to send `packet` by the flow's `mapping`.

@@ -38,6 +38,11 @@ impl Unsolicited {
         now >= self.next_due
     }
 
+    /// No answer is due before; the end of time while none waits.
+    pub const fn next_due(&self) -> Nanos {
+        self.next_due
+    }
+
     /// Takes what waits at `place` if its time has come.
     fn take_due(&mut self, place: usize, now: Nanos) -> Option<Waiting> {
         let due = self.places[place].as_ref()?.due;

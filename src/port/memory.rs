@@ -8,7 +8,7 @@ use crate::limits::STAMP_MAX_AGE_NANOS;
 use crate::units::{EdgeId, Nanos};
 
 /// Octets before a received packet, as AF_XDP leaves them.
-const HEADROOM: usize = 256;
+pub const HEADROOM: usize = 256;
 
 /// A packet buffer on the heap.
 #[derive(Debug)]

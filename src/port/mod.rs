@@ -1,12 +1,11 @@
 //! What the packet path sees of a network device: frames, the memory they lie in, and a
 //! port that receives and transmits them.
 //!
-//! `xdp/` implements these traits over AF_XDP; [`memory`] and [`pcap`] implement them without
-//! privileges, so that the whole path runs in tests, benchmarks and fuzzers.
+//! `xdp/` implements these traits over AF_XDP; [`memory`] implements them without privileges, so
+//! that the whole path runs in tests, benchmarks, fuzzers, `replay` and `explain`.
 
 pub mod faulty;
 pub mod memory;
-pub mod pcap;
 
 use std::os::fd::RawFd;
 

@@ -72,9 +72,14 @@ impl Buckets {
         Ok(Self { table })
     }
 
+    /// The bucket of `hash`.
+    pub const fn bucket(hash: u64) -> usize {
+        hash as usize % BUCKETS
+    }
+
     /// The most preferred uplink of `hash`'s bucket whose bit is set in `candidates`.
     pub fn pick(&self, hash: u64, candidates: u16) -> Option<UplinkId> {
-        let mut choices = self.table[hash as usize % BUCKETS];
+        let mut choices = self.table[Self::bucket(hash)];
         for _ in 0..BUCKET_CHOICES {
             let choice = choices & 0xf;
             if choice == NONE {

@@ -78,6 +78,34 @@ pub struct Snapshot {
     pub accept_any_uplink: bool,
 }
 
+impl Snapshot {
+    /// The edge that people call `name`: an ISP's name, a LAN's interface, or `lan` where there is
+    /// one LAN.
+    pub fn edge_named(&self, name: &str) -> Option<EdgeId> {
+        if let Some(isp) = self.uplinks.iter().find(|isp| !name.is_empty() && *isp.name == *name) {
+            return Some(isp.edge);
+        }
+        let lans = || (0u8..).map(EdgeId).zip(&self.edges).filter(|(_, edge)| edge.is_lan());
+        let only = || lans().next().filter(|_| name == "lan" && lans().count() == 1);
+        lans().find(|(_, edge)| *edge.name == *name).or_else(only).map(|(id, _)| id)
+    }
+
+    /// What people call `edge`.
+    pub fn name_of(&self, edge: EdgeId) -> &str {
+        match self.edges[edge.index()].role {
+            Role::Isp(uplink) => &self.uplinks[uplink.index()].name,
+            Role::Lan => &self.edges[edge.index()].name,
+        }
+    }
+}
+
+impl Edge {
+    /// Whether there is an edge, and hosts of the site beyond it.
+    pub fn is_lan(&self) -> bool {
+        self.role == Role::Lan && !self.name.is_empty()
+    }
+}
+
 /// A (port, VLAN) with a role.
 #[derive(Clone, Debug)]
 pub struct Edge {

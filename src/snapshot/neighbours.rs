@@ -57,20 +57,33 @@ impl NeighbourTable {
 
     /// What is known of `address` on `edge`. Wait-free but for a writer in the same slot.
     pub fn lookup(&self, edge: EdgeId, address: Ipv6Addr) -> NeighbourState {
+        let (state, slot) = self.find(edge, address);
+        slot.map(Slot::mark_used);
+        state
+    }
+
+    /// Like [`NeighbourTable::lookup`], for who only looks: it does not count as use.
+    pub fn peek(&self, edge: EdgeId, address: Ipv6Addr) -> NeighbourState {
+        self.find(edge, address).0
+    }
+
+    /// What is known, and the slot that has a MAC.
+    fn find(&self, edge: EdgeId, address: Ipv6Addr) -> (NeighbourState, Option<&Slot>) {
         for slot in self.probe(edge, address) {
             let (key, word) = slot.read();
             match word >> 56 {
-                0 => return NeighbourState::Unknown,
+                0 => return (NeighbourState::Unknown, None),
                 KIND_RESOLVED if key == address.to_bits() && edge_of(word) == edge => {
-                    slot.mark_used();
                     let [_, _, mac @ ..] = word.to_be_bytes();
-                    return NeighbourState::Resolved(MacAddr(mac));
+                    return (NeighbourState::Resolved(MacAddr(mac)), Some(slot));
                 }
-                KIND_FAILED if key == address.to_bits() && edge_of(word) == edge => return NeighbourState::Failed,
+                KIND_FAILED if key == address.to_bits() && edge_of(word) == edge => {
+                    return (NeighbourState::Failed, None);
+                }
                 _ => {}
             }
         }
-        NeighbourState::Unknown
+        (NeighbourState::Unknown, None)
     }
 
     /// Stores what is known of `address` on `edge`. Control alone calls this.
@@ -205,6 +218,8 @@ mod tests {
             table.set(EdgeId(1), address(n), NeighbourState::Resolved(MacAddr([2, 0, 0, 0, 0, n as u8]))).unwrap();
         }
         assert!(!table.take_used(EdgeId(1), address(1)));
+        assert_eq!(table.peek(EdgeId(1), address(1)), NeighbourState::Resolved(MacAddr([2, 0, 0, 0, 0, 1])));
+        assert!(!table.take_used(EdgeId(1), address(1)), "who only looks does not use");
         table.lookup(EdgeId(1), address(1));
         assert!(!table.take_used(EdgeId(1), address(2)));
         assert!(table.take_used(EdgeId(1), address(1)));

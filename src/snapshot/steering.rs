@@ -79,8 +79,13 @@ impl Steering {
 
     /// What decides about a new flow.
     pub fn action(&self, traffic: &Traffic) -> Action {
-        let rule = self.rules.iter().find(|rule| rule.matches.matches(traffic));
+        let rule = self.rule(traffic).map(|at| &self.rules[at]);
         rule.map_or(Action::Policy { policy: PolicyId::default(), or_default: false }, |rule| rule.action)
+    }
+
+    /// Position in [`Steering::rules`] of the rule that decides, if one does.
+    pub fn rule(&self, traffic: &Traffic) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.matches.matches(traffic))
     }
 
     /// The policy numbered `id`.

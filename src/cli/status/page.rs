@@ -220,7 +220,8 @@ fn drops(status: &Status) -> String {
     table.to_string()
 }
 
-fn accounting(accounts: &[Account]) -> String {
+/// The books, with a verdict on them in the heading.
+pub fn accounting(accounts: &[Account]) -> String {
     let mut table = Table::new(&[("ACCOUNTING", Left), ("", Left), (&verdict(accounts), Left)]);
     // A worker's buffer has its row above.
     let mut former = "";

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod explained;
 pub mod packet;
 pub mod read;
 pub mod site;
