@@ -16,7 +16,7 @@ use corpus::{Case, Line, cases};
 use judge::{ETHERNET, IPV6};
 use rig::site::{FIBER, LAN0, Site, address};
 use rig::text::Words;
-use rig::{Rig, Sent, slow};
+use rig::{Rig, Sent, explained, slow};
 use sixways::flow::HeapFlows;
 use sixways::snapshot::{Inbound, Role};
 use sixways::units::{EdgeId, UplinkId};
@@ -186,7 +186,12 @@ fn drops(rig: &Rig, edge: EdgeId) -> Vec<u64> {
 /// The rig itself checks that no frame is lost and that every packet is counted once.
 fn one(rig: &mut Rig, edge: EdgeId, frame: &[u8], verdict: &Verdict) -> Result<(), String> {
     let (before, held) = (drops(rig, edge), rig.held());
+    let said = explained::outcome(rig, edge, frame);
+    let counts = explained::Counts::of(rig, edge);
     let sent = rig.send_one(edge, frame);
+    if let Some(said) = said {
+        explained::compare(&said, rig, edge, &counts, &sent).map_err(|flaw| format!("explain: {flaw}"))?;
+    }
     let after = drops(rig, edge);
     let of = |at: usize| std::iter::repeat_n(DropReason::ALL[at].label(), (after[at] - before[at]) as usize);
     let dropped: Vec<&str> = (0..after.len()).flat_map(of).collect();

@@ -59,7 +59,8 @@ impl Stand {
     /// Every neighbour that was asked for answers, with the MAC that `mac` gives it, and what waits
     /// for it goes on.
     pub fn resolve(&mut self, snapshot: &Snapshot, now: Nanos, mac: impl Fn(EdgeId, Ipv6Addr) -> NeighbourState) {
-        while let Some((edge, address)) = self.state.wanted.drain().next() {
+        let wanted: Vec<_> = self.state.wanted.drain().collect();
+        for (edge, address) in wanted {
             let state = mac(edge, address);
             if self.neighbours.set(edge, address, state).is_err() {
                 // Whoever is forgotten is asked for again.
