@@ -118,6 +118,9 @@ impl Walk<'_> {
         let octets = format!("{} octets, and {} takes {}", packet.length, egress.name, egress.mtu);
         self.or_end_since("mtu", rewrite::check_mtu(snapshot, &packet, &plan), &octets)?;
         self.say("mtu", "fits", octets);
+        if let Some(largest) = plan.largest_segment.filter(|_| packet.transport.syn && packet.fragment.is_none()) {
+            self.say("mss", format!("{largest} at most"), "a larger one that this SYN announces is lowered");
+        }
         let mac = self.or_end("next hop", self.next_hop(&plan))?;
         self.say("next hop", format!("{} on {}", plan.next_hop, egress.name), format!("at {mac}"));
         Some(())

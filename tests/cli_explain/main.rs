@@ -72,6 +72,15 @@ fn questions_of_network_engineers_are_answered_as_written_down() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The page shows an answer that is tested.
+#[test]
+fn the_documentation_shows_what_is_told() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    let answer = read("tests/cli_explain/answers/7-is-voice-marked-right.txt");
+    let (_, told) = answer.split_once('\n').unwrap();
+    assert!(read("docs/replay.md").contains(told), "docs/replay.md does not show:\n{told}");
+}
+
 #[test]
 fn json_has_what_the_page_has() {
     let arguments = [
