@@ -15,7 +15,7 @@ use crate::rig::site::Site;
 use crate::world::{EDGES, World};
 
 /// Events of one input; what is behind them is not looked at.
-const MOST_EVENTS: usize = 24;
+const MOST_EVENTS: usize = 40;
 /// Octets of one frame.
 const LONGEST_FRAME: usize = 2000;
 

@@ -24,7 +24,7 @@ pub fn write_if_asked(target: &str) {
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
         "parser" => frames().map(|(name, _, octets)| (name, octets)).collect(),
-        "pipeline" => sequences(),
+        "pipeline" => sequences().into_iter().chain(golden()).collect(),
         "icmpv6-error" => quotes(),
         "config" => configurations(),
         "control-socket" => requests(),
@@ -56,14 +56,72 @@ fn sequences() -> Vec<(String, Vec<u8>)> {
         for (filter, setup) in [("open", 0x0101_u16), ("established", 0), ("endpoint", 2), ("identity", 0x8001)] {
             let mut input = setup.to_be_bytes().to_vec();
             for (edge, octets) in case.lines.iter().filter_map(|line| received(&site, line)) {
-                input.push(edge | if setup >> 15 == 1 { CHECKSUM } else { 0 });
-                input.extend((octets.len() as u16).to_be_bytes());
-                input.extend(&octets);
+                arrival(&mut input, edge | if setup >> 15 == 1 { CHECKSUM } else { 0 }, &octets);
             }
             seeds.push((format!("{}-{filter}", case.name), input));
         }
     }
     seeds
+}
+
+/// The golden cases: flows that are opened, answered, closed and moved, with time and ISPs that go.
+fn golden() -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(root().join("tests/golden")).expect("the golden cases");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let cases = files.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    cases.map(|path| (stem(&path), story(&std::fs::read_to_string(&path).expect("a golden case")))).collect()
+}
+
+fn story(text: &str) -> Vec<u8> {
+    let site = Site::standard();
+    let says = |line: &str, bits: u16| if text.lines().any(|found| found == line) { bits } else { 0 };
+    let filter = if says("filter established", 1) | says("filter endpoint", 1) == 0 { 1 } else { 0 };
+    let setup = filter | says("filter endpoint", 2) | says("capacity 0", 0x40) | says("site identity", 0x8000);
+    // Two of the three ISPs are in use.
+    let (mut input, mut usable) = ((setup | 0x20).to_be_bytes().to_vec(), 0b011_u8);
+    for line in text.lines() {
+        let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        match words.as_slice() {
+            ["in", edge, rest @ ..] => {
+                let times = rest.first().and_then(|word| word.strip_prefix('x')?.parse().ok());
+                let frame_words = if times.is_some() { &rest[1..] } else { rest };
+                let edge = site.edge(edge);
+                let octets = frame(&site, edge, &frame_words.join(" "));
+                for _ in 0..times.unwrap_or(1).min(6) {
+                    arrival(&mut input, edge.0, &octets);
+                }
+            }
+            ["usable", names @ ..] => {
+                let now = names.iter().fold(0, |bits, name| bits | 1 << site.uplink(name).0);
+                input.push(7 | (usable ^ now) << 3);
+                usable = now;
+            }
+            ["wait", span, "ms"] => {
+                let span: u64 = span.parse().expect("milliseconds");
+                let shift = (0..).find(|shift| span >> shift < 32).expect("a short enough wait");
+                input.extend([5 | ((span >> shift) as u8) << 3, shift]);
+            }
+            ["learn", ..] => input.push(6),
+            ["fail", ..] => input.push(6 | 8),
+            _ => {}
+        }
+    }
+    input
+}
+
+/// One event of the pipeline.
+fn arrival(input: &mut Vec<u8>, kind: u8, octets: &[u8]) {
+    input.push(kind);
+    input.extend((octets.len() as u16).to_be_bytes());
+    input.extend(octets);
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().expect("a name").to_string_lossy().into_owned()
 }
 
 /// Every packet may be what an error is about: once to a host, once from one.
@@ -80,14 +138,12 @@ fn quotes() -> Vec<(String, Vec<u8>)> {
 }
 
 fn configurations() -> Vec<(String, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut seeds = Vec::new();
     for folder in ["configs", "tests/data/wrong-configs"] {
-        for entry in std::fs::read_dir(root.join(folder)).expect("configurations") {
+        for entry in std::fs::read_dir(root().join(folder)).expect("configurations") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|extension| extension == "toml") {
-                let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-                seeds.push((name, std::fs::read(&path).expect("a configuration")));
+                seeds.push((stem(&path), std::fs::read(&path).expect("a configuration")));
             }
         }
     }

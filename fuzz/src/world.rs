@@ -4,11 +4,12 @@
 use std::net::Ipv6Addr;
 
 use sixways::flow::{FragmentTable, HeapFlows};
-use sixways::snapshot::{Filter, Inbound, Role, Scope};
+use sixways::snapshot::{Filter, Inbound, Match, Role, Scope};
 use sixways::units::{EdgeId, Nanos, UplinkId};
 
 use crate::judge::{self, ETHERNET};
 use crate::rig::site::{LAN0, LAN1, Site, WAN0, WAN1, WAN2, address};
+use crate::rig::text::Words;
 use crate::rig::{Rig, Sent};
 
 /// Every edge of the site.
@@ -18,6 +19,8 @@ pub const EDGES: [EdgeId; 5] = [LAN0, LAN1, WAN0, WAN1, WAN2];
 const FRAMES: u32 = 96;
 /// So few that they are at war with each other.
 const FLOWS: u64 = 16;
+/// What the site's rules say of some of [`World::address`]'s strangers.
+const RULES: [&str; 3] = ["2001:db8:f::54/128 drop", "64:ff9b::/96 cable or-default", "2001:db8:f::60/128 cable"];
 /// Longer than anything is kept that costs the next input something.
 const REST: Nanos = Nanos::from_millis(20_000);
 /// Neighbours that the site has MACs for; then it is made anew.
@@ -45,6 +48,9 @@ impl World {
     /// A world over the site that `make` makes.
     pub fn new(make: fn() -> Site) -> Self {
         let mut rig = Rig::with_frames(make(), FRAMES);
+        for rule in RULES {
+            rig.site.add_rule(&mut Words::new(rule));
+        }
         rig.flows = HeapFlows::new(FLOWS);
         Self { rig, inputs: Vec::new(), asked: false, told: Vec::new(), learnt: 0, datagrams: 0, make }
     }
@@ -54,13 +60,18 @@ impl World {
         &mut self.rig.site
     }
 
-    /// Sets what the bits say: filter, scope, ISPs in use, memory, bogons, clamp, and whether any ISP may
-    /// bring what.
+    /// Sets what the bits say: filter, scope, ISPs in use, memory, bogons, clamp, an allow rule, and
+    /// whether any ISP may bring what.
     pub fn set_up(&mut self, setup: u16) {
         let snapshot = &mut self.rig.site.snapshot;
         let inbound = if setup & 1 == 0 { Inbound::Established } else { Inbound::Open };
         let scope = if setup & 2 == 0 { Scope::Flow } else { Scope::Endpoint };
-        snapshot.filter = Filter { inbound, scope, bogons: setup & 0x80 == 0, allow: Box::default() };
+        let mut allow = Vec::new();
+        if setup & 0x200 != 0 {
+            let destinations = [snapshot.internal[0]].into();
+            allow.push(Match { destinations, protocol: Some(17), ..Match::anything() });
+        }
+        snapshot.filter = Filter { inbound, scope, bogons: setup & 0x80 == 0, allow: allow.into() };
         for uplink in &mut snapshot.uplinks {
             uplink.largest_segment = (setup & 0x100 != 0).then_some(1220);
         }
@@ -179,7 +190,10 @@ impl World {
         let came_in = is_lan(sent.edge) && !is_lan(sent.origin);
         if came_in && !self.asked && snapshot.filter.inbound == Inbound::Established {
             let protocol = sent.bytes[ETHERNET + 6];
-            assert!(!matches!(protocol, 6 | 17), "came in unasked: {sent:02x?}");
+            assert!(
+                protocol != 6 && (protocol != 17 || !snapshot.filter.allow.is_empty()),
+                "came in unasked: {sent:02x?}"
+            );
         }
     }
 }
