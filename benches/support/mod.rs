@@ -17,6 +17,11 @@ const PAYLOAD: usize = 64;
 
 /// One packet for each of `pairs` pairs of a host behind the inner router and a remote.
 pub fn frames(site: &Site, direction: Direction, pairs: u32) -> (EdgeId, Vec<Vec<u8>>) {
+    frames_of(site, direction, pairs, PAYLOAD)
+}
+
+/// The same with `payload` octets in each.
+pub fn frames_of(site: &Site, direction: Direction, pairs: u32, payload: usize) -> (EdgeId, Vec<Vec<u8>>) {
     let edge = match direction {
         Direction::Outbound => LAN0,
         Direction::Inbound => WAN0,
@@ -27,11 +32,15 @@ pub fn frames(site: &Site, direction: Direction, pairs: u32) -> (EdgeId, Vec<Vec
         let host = Ipv6Addr::from_bits(0xfd12_3456_789a_0040 << 64 | u128::from(scattered | 1));
         let remote = Ipv6Addr::from_bits(0x2001_0db8_000f << 80 | u128::from(scattered.rotate_left(16)));
         match direction {
-            Direction::Outbound => Packet::udp(host, remote, PAYLOAD),
-            Direction::Inbound => Packet::udp(remote, site.outside(FIBER, host).expect("an image"), PAYLOAD),
+            Direction::Outbound => Packet::udp(host, remote, payload),
+            Direction::Inbound => Packet::udp(remote, site.outside(FIBER, host).expect("an image"), payload),
         }
     };
-    let frame = |n| packet(n).frame(site.last_hop(edge, Ipv6Addr::UNSPECIFIED), site.mac(edge));
+    let frame = |n| {
+        let mut frame = packet(n).frame(site.last_hop(edge, Ipv6Addr::UNSPECIFIED), site.mac(edge));
+        site.snapshot.mark(edge, &mut frame);
+        frame
+    };
     (edge, (0..pairs).map(frame).collect())
 }
 

@@ -14,7 +14,7 @@ use crate::observe::counters::WorkerCounters;
 use crate::observe::latency::LatencyRecorder;
 use crate::observe::report::GateCounts;
 use crate::observe::view::Observed;
-use crate::snapshot::{GatePort, GateTables, Generation};
+use crate::snapshot::{GatePort, GateTables, Generation, GuardTable};
 use crate::units::{EdgeId, PortId};
 use crate::worker::{self, Channel, Exit, IdlePolicy, Thread, Worker, World};
 use crate::xdp::device::Device;
@@ -44,6 +44,8 @@ pub(super) struct Surroundings {
 pub(super) struct Dataplane {
     pub(super) gates: BTreeMap<PortId, Gate>,
     pub(super) guards: Vec<Guard>,
+    /// A guard that was wanted could not be set.
+    unguarded: bool,
     pub(super) threads: Vec<Thread>,
     pub(super) ports: Vec<OpenPort>,
     /// The port whose few queues set the number of workers.
@@ -129,7 +131,7 @@ impl Dataplane {
             .map(|(index, (devices, (core, recorders)))| spawn(around, index, core, devices, recorders))
             .collect::<Result<_, _>>()?;
         let capped_by = plan.capped_by.map(|position| ports[position].interface.clone());
-        Ok(Self { gates, guards, threads, ports, capped_by })
+        Ok(Self { gates, guards, unguarded: false, threads, ports, capped_by })
     }
 
     /// Whether the devices of `ports` are the ones that these gates and sockets are on, but for
@@ -139,6 +141,35 @@ impl Dataplane {
             let open = self.ports.iter().any(|open| open.port == port.port && open.ifindex == port.ifindex);
             open && self.gates.get(&port.port).is_some_and(Gate::is_attached)
         })
+    }
+
+    /// Puts the guards' new tables in force: in place, or by a new guard where a device is new, as
+    /// that of a VLAN may be while its port is not.
+    ///
+    /// # Errors
+    /// When the kernel refuses a table. A guard that cannot be set is told and tried again.
+    pub(super) fn guard(&mut self, pins: &Pins, tables: &[GuardTable]) -> Result<(), GatewayError> {
+        self.guards.retain(|guard| tables.iter().any(|table| guard.is_in_force(table)));
+        self.unguarded = false;
+        for table in tables {
+            if let Some(guard) = self.guards.iter_mut().find(|guard| guard.edge() == table.edge) {
+                guard.apply(table)?;
+                continue;
+            }
+            match Guard::set(pins, table, GuardAttach::Auto) {
+                Ok(guard) => self.guards.push(guard),
+                Err(error) => {
+                    tracing::error!(%error, "no guard; trying again every second");
+                    self.unguarded = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every gate is on its device and no guard is missing.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.unguarded && self.gates.values().all(Gate::is_attached)
     }
 
     /// Takes the sockets from the gates, lets the workers empty their rings, and ends them. The

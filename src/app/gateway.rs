@@ -142,11 +142,7 @@ impl Gateway {
         match &mut self.dataplane {
             Some(dataplane) if dataplane.serves(&generation.gate.ports) => {
                 // Guards, then the snapshot, then the gates: see control::compile.
-                for guard in &mut dataplane.guards {
-                    if let Some(table) = generation.gate.guards.iter().find(|table| table.edge == guard.edge()) {
-                        guard.apply(table)?;
-                    }
-                }
+                dataplane.guard(&self.around.pins, &generation.gate.guards)?;
                 self.publish(&generation);
                 let Some(dataplane) = &mut self.dataplane else { return Ok(()) };
                 for port in &generation.gate.ports {
@@ -207,7 +203,7 @@ impl Gateway {
     fn tick(&mut self) -> Result<(), GatewayError> {
         self.flows.served(now());
         self.memory.sweep(now());
-        if self.dataplane.as_ref().is_none_or(|dataplane| dataplane.gates.values().any(|gate| !gate.is_attached())) {
+        if self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
             self.follow()?;
         }
         let threads = self.dataplane.iter().flat_map(|dataplane| &dataplane.threads);

@@ -4,7 +4,7 @@ use super::GatewayError;
 use super::dataplane::socket_options;
 use crate::control::bypass::bypassed;
 use crate::control::config::{Config, Mode, NextHop};
-use crate::xdp::preflight::{self, Finding, Intent, PortIntent, Severity};
+use crate::xdp::preflight::{self, Finding, Intent, PortIntent, Severity, VlanIntent};
 
 /// Says what the host lacks, and what of it transit will no longer meet.
 ///
@@ -16,7 +16,9 @@ pub(super) fn check(config: &Config) -> Result<(), GatewayError> {
     if findings.iter().any(|finding| finding.severity == Severity::Fatal) {
         return Err(GatewayError::Preflight);
     }
-    let isps: Vec<&str> = config.isps.iter().map(|isp| isp.interface.as_str()).collect();
+    let mut isps: Vec<&str> = config.isps.iter().map(|isp| isp.interface.as_str()).collect();
+    isps.sort_unstable();
+    isps.dedup();
     // Tools that are not installed have set nothing up.
     let (found, _) = bypassed(&isps);
     for bypassed in found {
@@ -26,15 +28,26 @@ pub(super) fn check(config: &Config) -> Result<(), GatewayError> {
 }
 
 fn intent(config: &Config) -> Intent {
-    let lans = config.lans.iter().map(|lan| PortIntent { interface: lan.interface.clone(), auto_next_hop: false });
-    let isps = config
-        .isps
-        .iter()
-        .map(|isp| PortIntent { interface: isp.interface.clone(), auto_next_hop: isp.next_hop == NextHop::Auto });
+    let mut ports: Vec<PortIntent> = Vec::new();
+    let lans = config.lans.iter().map(|lan| (&lan.interface, lan.vlan, None));
+    let isps = config.isps.iter().map(|isp| (&isp.interface, isp.vlan, Some(isp.next_hop == NextHop::Auto)));
+    for (interface, vlan, isp) in lans.chain(isps) {
+        let place = ports.iter().position(|port| port.interface == *interface).unwrap_or_else(|| {
+            ports.push(PortIntent { interface: interface.clone(), ..PortIntent::default() });
+            ports.len() - 1
+        });
+        let (port, auto_next_hop) = (&mut ports[place], isp == Some(true));
+        port.isp |= isp.is_some();
+        match vlan {
+            Some(id) => port.vlans.push(VlanIntent { id, auto_next_hop }),
+            None => port.auto_next_hop = auto_next_hop,
+        }
+    }
     Intent {
-        ports: lans.chain(isps).collect(),
+        ports,
         socket: socket_options(&config.dataplane),
         generic: config.dataplane.mode == Mode::Generic,
+        native: matches!(config.dataplane.mode, Mode::ZeroCopy | Mode::Copy),
         workers: config.dataplane.queues,
     }
 }

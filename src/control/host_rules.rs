@@ -51,7 +51,9 @@ pub fn wanted(config: &Config, kernel: &KernelState, ids: &Ids) -> HostRules {
         return wanted;
     }
     for isp in &config.isps {
-        let (Some(link), Some(id)) = (kernel.link(&isp.interface), ids.uplink(&isp.name)) else { continue };
+        let (Some(link), Some(id)) = (kernel.edge_link(&isp.interface, isp.vlan), ids.uplink(&isp.name)) else {
+            continue;
+        };
         let table = HOST_TABLE + u32::from(id.0);
         let externals = isp.mappings.iter().map(|mapping| mapping.external());
         let inside = |address| config.site.internal.iter().any(|internal| internal.contains(address));

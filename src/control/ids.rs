@@ -57,12 +57,11 @@ impl Ids {
     /// # Errors
     /// With more of a kind than there are ids; nothing is changed then.
     pub fn assign(&mut self, config: &Config) -> Result<Reused, TooMany> {
-        let interfaces: BTreeSet<String> = config
-            .lans
-            .iter()
-            .map(|lan| lan.interface.clone())
-            .chain(config.isps.iter().map(|isp| isp.interface.clone()))
-            .collect();
+        let lans = config.lans.iter().map(|lan| (&lan.interface, lan.edge_name()));
+        let (interfaces, edges): (BTreeSet<String>, BTreeSet<String>) = lans
+            .chain(config.isps.iter().map(|isp| (&isp.interface, isp.edge_name())))
+            .map(|(interface, edge)| (interface.clone(), edge))
+            .unzip();
         let isps = config.isps.iter().map(|isp| isp.name.clone()).collect();
         let pairs = config
             .isps
@@ -71,8 +70,7 @@ impl Ids {
             .collect();
         let mut next = self.clone();
         next.ports.assign(&interfaces, "interfaces", MAX_PORTS)?;
-        // One edge a port as long as there are no VLANs: its name is the interface's.
-        let edges = next.edges.assign(&interfaces, "interfaces", MAX_EDGES)?;
+        let edges = next.edges.assign(&edges, "interfaces and VLANs", MAX_EDGES)?;
         next.uplinks.assign(&isps, "ISPs", MAX_UPLINKS)?;
         let mappings = next.mappings.assign(&pairs, "prefix pairs", MAX_MAPPINGS)?;
         *self = next;
@@ -87,9 +85,9 @@ impl Ids {
         self.ports.ids.get(interface).copied().map(PortId)
     }
 
-    /// The id of the edge on the device `interface`.
-    pub fn edge(&self, interface: &str) -> Option<EdgeId> {
-        self.edges.ids.get(interface).copied().map(EdgeId)
+    /// The id of the edge called `name` ([`crate::control::config::edge_name`]).
+    pub fn edge(&self, name: &str) -> Option<EdgeId> {
+        self.edges.ids.get(name).copied().map(EdgeId)
     }
 
     /// The id of the ISP called `name`.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
+use crate::control::config::edge_name;
 use crate::npt::Prefix;
 use crate::units::MacAddr;
 
@@ -50,6 +51,10 @@ pub struct Link {
     pub kind: String,
     /// Index of the bridge or bond that it is a port of.
     pub controller: Option<u32>,
+    /// Index of the device below it, of a veth the other end's.
+    pub lower: Option<u32>,
+    /// What VLAN of the device below it is, if it is one (802.1Q).
+    pub vlan: Option<u16>,
 }
 
 impl Link {
@@ -168,6 +173,17 @@ impl KernelState {
     /// The device called `name`.
     pub fn link(&self, name: &str) -> Option<&Link> {
         self.links.values().find(|link| link.name == name)
+    }
+
+    /// The device whose addresses, routes and MAC are those of an edge: `interface` itself, or for
+    /// a VLAN on it the kernel's device for that VLAN, else one that is called so by custom
+    /// (`eth0.10`) and is no VLAN of something else.
+    pub fn edge_link(&self, interface: &str, vlan: Option<u16>) -> Option<&Link> {
+        let port = self.link(interface)?;
+        let Some(id) = vlan else { return Some(port) };
+        let is_it = |link: &&Link| link.vlan == Some(id) && link.lower == Some(port.ifindex);
+        let by_name = || self.link(&edge_name(interface, vlan)).filter(|link| link.kind != "vlan");
+        self.links.values().find(is_it).or_else(by_name)
     }
 
     /// Addresses in use that are neither link-local nor loopback nor multicast.

@@ -147,9 +147,12 @@ impl Control {
 
     fn orders(&self, kernel: &KernelState, generation: &Generation) -> Orders {
         let snapshot = &generation.snapshot;
-        let named = |interface: &str| Some((self.ids.edge(interface)?, interface.to_owned()));
-        let lans = self.config.lans.iter().filter_map(|lan| named(&lan.interface));
-        let isps = self.config.isps.iter().filter_map(|isp| named(&isp.interface));
+        // A device that comes later makes another compilation due.
+        let named = |name: String, interface: &str, vlan: Option<u16>| {
+            Some((self.ids.edge(&name)?, kernel.edge_link(interface, vlan)?.name.clone()))
+        };
+        let lans = self.config.lans.iter().filter_map(|lan| named(lan.edge_name(), &lan.interface, lan.vlan));
+        let isps = self.config.isps.iter().filter_map(|isp| named(isp.edge_name(), &isp.interface, isp.vlan));
         Orders {
             edges: lans.chain(isps).collect(),
             pinned: snapshot.uplinks.iter().filter_map(|uplink| Some((uplink.edge, uplink.next_hop?))).collect(),

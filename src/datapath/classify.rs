@@ -6,7 +6,7 @@ use super::parse::Packet;
 use super::refusal::{Answer, Refusal, unmappable_destination};
 use crate::npt::Unmappable;
 use crate::snapshot::{Role, Snapshot, UplinkMapping, is_bogon};
-use crate::units::{EdgeId, PortId, UplinkId};
+use crate::units::{EdgeId, UplinkId};
 use crate::verdict::DropReason;
 use crate::wire::icmpv6;
 use crate::wire::ipv6::is_forwardable;
@@ -30,11 +30,6 @@ pub struct Inside<'a> {
     pub mapping: &'a UplinkMapping,
     /// The inside address that it is the image of.
     pub address: Ipv6Addr,
-}
-
-/// The edge of an untagged frame that came in by `port`.
-pub fn ingress(snapshot: &Snapshot, port: PortId) -> Option<EdgeId> {
-    *snapshot.untagged.get(port.index())?
 }
 
 /// Which way `packet`, which came in by `edge`, goes.

@@ -1,10 +1,10 @@
-//! Step 10: the last look, and the frames that wait for the end of the batch.
+//! Step 10: the last look, the tag of a VLAN, and the frames that wait for the end of the batch.
 
 use super::refusal::Refusal;
 use super::steer::Plan;
 use crate::limits::{HELD_PER_WORKER, MAX_BATCH, MAX_PORTS};
-use crate::port::Frame;
-use crate::snapshot::{Role, Snapshot};
+use crate::port::{Frame, FrameMemory};
+use crate::snapshot::{Edge, Role, Snapshot};
 use crate::units::{EdgeId, PortId};
 use crate::verdict::DropReason;
 use crate::wire::ethernet;
@@ -53,9 +53,13 @@ impl Staging {
         Self { ports: (0..MAX_PORTS).map(|_| staged()).collect() }
     }
 
-    /// Puts `frame` behind the others that leave by `edge`.
-    pub fn push(&mut self, snapshot: &Snapshot, edge: EdgeId, frame: Frame) {
-        let staged = self.port(snapshot.edges[edge.index()].port);
+    /// Puts `frame`, tagged if the edge is a VLAN, behind the others that leave by `edge`.
+    pub fn push<M: FrameMemory>(&mut self, memory: &mut M, snapshot: &Snapshot, edge: EdgeId, mut frame: Frame) {
+        let Edge { port, vlan, .. } = snapshot.edges[edge.index()];
+        if let Some(vlan) = vlan {
+            tag(memory, &mut frame, vlan);
+        }
+        let staged = self.port(port);
         staged.frames.push(frame);
         staged.edges.push(edge);
     }
@@ -63,5 +67,40 @@ impl Staging {
     /// The frames for `port`.
     pub fn port(&mut self, port: PortId) -> &mut Staged {
         &mut self.ports[port.index()]
+    }
+}
+
+/// The MTU of a VLAN's edge leaves room for the tag, so what a full buffer has no room for is
+/// padding, and that is cut.
+fn tag<M: FrameMemory>(memory: &mut M, frame: &mut Frame, vlan: u16) {
+    let room = memory.room(frame).min(ethernet::TAG);
+    frame.len += room as u16;
+    ethernet::push_tag(memory.bytes_mut(frame), vlan);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::memory::HeapMemory;
+
+    /// What a frame of `len` octets in a buffer for 1792 becomes.
+    fn tagged(len: usize) -> (Vec<u8>, Vec<u8>) {
+        let mut memory = HeapMemory::new(1, 2048);
+        let packet: Vec<u8> = (0..len).map(|n| n as u8).collect();
+        let mut frame = memory.receive(&packet).unwrap();
+        tag(&mut memory, &mut frame, 30);
+        let bytes = memory.bytes(&frame).to_vec();
+        memory.free(frame);
+        (packet, bytes)
+    }
+
+    #[test]
+    fn a_tag_makes_a_frame_longer_as_far_as_the_buffer_goes() {
+        for (len, cut) in [(60, 0), (1788, 0), (1789, 1), (1792, 4)] {
+            let (packet, bytes) = tagged(len);
+            assert_eq!(bytes[..12], packet[..12]);
+            assert_eq!(bytes[12..16], [0x81, 0, 0, 30]);
+            assert_eq!(bytes[16..], packet[12..len - cut], "{len} octets");
+        }
     }
 }

@@ -121,13 +121,14 @@ struct Known<'a> {
 /// port, held for a neighbour, or dropped with a reason and perhaps an ICMPv6 error.
 pub fn process_batch<M: FrameMemory>(path: &mut Path<'_, M>, port: PortId, batch: &mut Vec<Frame>) {
     path.state.limiter.advance(path.now);
-    let Some(edge) = classify::ingress(path.snapshot, port) else {
-        return batch.drain(..).for_each(|frame| path.memory.free(frame));
-    };
     let mut frames = batch.drain(..);
     while frames.len() > 0 {
         let mut ahead = [const { None }; AHEAD];
         for (place, mut frame) in ahead.iter_mut().zip(&mut frames) {
+            let Some(edge) = path.snapshot.ingress(port, path.memory.bytes(&frame)) else {
+                path.memory.free(frame);
+                continue;
+            };
             frame.origin = edge;
             path.counters.edge(edge).read.add(1);
             path.counters.edge(edge).read_bytes.add(u64::from(frame.len));
@@ -181,7 +182,7 @@ fn settle<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, verdict: Result<
             if let Some(stamp) = path.memory.take_stamp(&frame, path.now) {
                 path.state.stamps.push((plan.direction(), stamp));
             }
-            path.state.staging.push(path.snapshot, plan.egress, frame);
+            path.state.staging.push(path.memory, path.snapshot, plan.egress, frame);
         }
         Err(Refusal::Drop(reason, answer)) => {
             originate::answer(path, &frame, answer);

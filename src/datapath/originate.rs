@@ -63,7 +63,7 @@ fn send<M: FrameMemory>(path: &mut Path<'_, M>, origin: EdgeId, packet: &Packet,
     let message = ErrorMessage { kind, code, parameter, source, destination: packet.source };
     message.write(&frame[ethernet::HEADER..][..quote_length], &mut bytes[ethernet::HEADER..]);
     counters.originated.add(1);
-    path.state.staging.push(path.snapshot, origin, error);
+    path.state.staging.push(path.memory, path.snapshot, origin, error);
 }
 
 /// RFC 4443 §2.4 e: never about an error or a redirect, never to a source that does not name

@@ -80,7 +80,7 @@ pub fn of(world: &World<'_>, edge: EdgeId, frame: &[u8], flow: Option<&Flow>) ->
         copy(world, &stand, flow);
     }
     let snapshot = world.snapshot;
-    stand.receive(snapshot, world.now, snapshot.edges[edge.index()].port, frame);
+    stand.receive(snapshot, world.now, edge, frame);
     stand.resolve(snapshot, world.now, world.neighbour);
     let mut left = Vec::new();
     stand.collect(|edge, bytes| left.push((edge, hex(bytes))));

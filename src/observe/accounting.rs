@@ -15,7 +15,8 @@ use crate::verdict::{DropReason, Place};
 pub enum Book {
     /// By interface, since its gate was first attached: `seen = passed + redirected + dropped`.
     Gate,
-    /// By interface: `redirected = read + dropped`, and what is in the receive rings.
+    /// By device, all its VLANs together: `redirected = read + dropped`, and what is in the receive
+    /// rings.
     Socket,
     /// By interface: `read + injected + originated = sent + dropped + punted + held`, and what
     /// the workers have in hand.
@@ -38,7 +39,7 @@ pub struct Term {
 pub struct Account {
     /// Which identity.
     pub book: Book,
-    /// The interface, or the worker's number.
+    /// The interface, with `.VLAN` where it is a VLAN; the device; or the worker's number.
     pub of: String,
     /// What came in.
     pub sources: Vec<Term>,
@@ -66,8 +67,8 @@ impl Account {
 
 /// Every identity of `sample`: gate, socket and path by interface, then the workers' buffers.
 pub fn accounts(sample: &Sample) -> Vec<Account> {
-    let by_edge =
-        sample.topology.edges.iter().flat_map(|edge| [gate(sample, edge), socket(sample, edge), path(sample, edge)]);
+    let of_edge = |edge| [Some(gate(sample, edge)), socket(sample, edge), Some(path(sample, edge))];
+    let by_edge = sample.topology.edges.iter().flat_map(of_edge).flatten();
     let by_worker = sample.workers.iter().enumerate().map(|(worker, counts)| {
         let ledger = counts.ledger;
         Account::new(
@@ -81,9 +82,9 @@ pub fn accounts(sample: &Sample) -> Vec<Account> {
 }
 
 /// Frames of `edge` between the gate's verdict and their end: in a receive ring or in a
-/// worker's hands. 0 when quiet.
+/// worker's hands. 0 when quiet. Those in the rings of a device count at its first edge.
 pub fn in_flight(sample: &Sample, edge: &NamedEdge) -> i64 {
-    socket(sample, edge).difference + path(sample, edge).difference
+    socket(sample, edge).map_or(0, |socket| socket.difference) + path(sample, edge).difference
 }
 
 fn gate(sample: &Sample, edge: &NamedEdge) -> Account {
@@ -99,13 +100,21 @@ fn gate(sample: &Sample, edge: &NamedEdge) -> Account {
     )
 }
 
-fn socket(sample: &Sample, edge: &NamedEdge) -> Account {
-    Account::new(
+/// Of the device whose first edge this is: a ring does not tell the edges of its frames apart.
+fn socket(sample: &Sample, edge: &NamedEdge) -> Option<Account> {
+    sample.topology.first_on(edge.port).filter(|first| first.id == edge.id)?;
+    let edges = || sample.topology.edges.iter().filter(|other| other.port == edge.port);
+    let redirected =
+        |edge: &NamedEdge| sample.gate(edge.id).redirected.wrapping_add_signed(-sample.baseline[edge.id.index()]);
+    Some(Account::new(
         Book::Socket,
-        &edge.name,
-        &[("redirected", sample.gate(edge.id).redirected.wrapping_add_signed(-sample.baseline[edge.id.index()]))],
-        &[("read", sample.edge(edge.id).read), ("dropped", dropped_at(sample, edge, Place::Socket))],
-    )
+        &edge.device,
+        &[("redirected", edges().map(redirected).fold(0, u64::wrapping_add))],
+        &[
+            ("read", edges().map(|edge| sample.edge(edge.id).read).sum()),
+            ("dropped", dropped_at(sample, edge, Place::Socket)),
+        ],
+    ))
 }
 
 fn path(sample: &Sample, edge: &NamedEdge) -> Account {
@@ -132,13 +141,19 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::observe::report::SocketCounts;
     use crate::observe::topology::Topology;
     use crate::port::Ledger;
     use crate::snapshot::Role;
     use crate::units::{EdgeId, PortId};
 
+    fn named(id: u8, name: &str, port: u8) -> NamedEdge {
+        let device = name.split('.').next().unwrap().to_owned();
+        NamedEdge { id: EdgeId(id), name: name.to_owned(), device, port: PortId(port), role: Role::Lan }
+    }
+
     fn sample() -> Sample {
-        let edge = NamedEdge { id: EdgeId(3), name: "lan0".to_owned(), port: PortId(1), role: Role::Lan };
+        let edge = named(3, "lan0", 1);
         let mut sample = Sample::empty();
         sample.topology = Arc::new(Topology { edges: vec![edge], ..Topology::default() });
         sample
@@ -146,6 +161,21 @@ mod tests {
 
     fn account(sample: &Sample, book: Book) -> Account {
         accounts(sample).into_iter().find(|account| account.book == book).unwrap()
+    }
+
+    #[test]
+    fn a_socket_has_one_account_however_many_vlans_its_device_has() {
+        let mut sample = sample();
+        let edges = vec![named(3, "eth0.20", 1), named(4, "eth0", 1), named(5, "eth1", 2)];
+        sample.topology = Arc::new(Topology { edges, ..Topology::default() });
+        (sample.gates[3].redirected, sample.edges[3].read) = (10, 10);
+        // Two of these did not find room in a ring, which counts at the device's first edge.
+        (sample.gates[4].redirected, sample.edges[4].read) = (7, 5);
+        sample.sockets.insert((PortId(1), 0), SocketCounts { rx_ring_full: 2, ..SocketCounts::default() });
+        let of = |book| accounts(&sample).into_iter().filter(move |account| account.book == book);
+        let sockets: Vec<_> = of(Book::Socket).map(|account| (account.of, account.difference)).collect();
+        assert_eq!(sockets, [("eth0".to_owned(), 0), ("eth1".to_owned(), 0)]);
+        assert_eq!(of(Book::Path).count(), 3);
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl Page {
         self.family(family, |rows| {
             for ((port, queue), socket) in &sample.sockets {
                 let Some(edge) = sample.topology.first_on(*port) else { continue };
-                rows.row(&[&edge.name, &queue.to_string()], value(socket));
+                rows.row(&[&edge.device, &queue.to_string()], value(socket));
             }
         });
     }

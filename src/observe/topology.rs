@@ -22,8 +22,10 @@ pub struct Topology {
 pub struct NamedEdge {
     /// Its id.
     pub id: EdgeId,
-    /// The interface's name.
+    /// The interface's name, with `.VLAN` where it is a VLAN.
     pub name: String,
+    /// The device's name.
+    pub device: String,
     /// The device that carries it.
     pub port: PortId,
     /// What is beyond it.
@@ -53,7 +55,9 @@ impl Topology {
     /// What `snapshot` names.
     pub fn of(snapshot: &Snapshot) -> Self {
         let edges = snapshot.edges.iter().enumerate().filter(|(_, edge)| !edge.name.is_empty()).map(|(id, edge)| {
-            NamedEdge { id: EdgeId(id as u8), name: edge.name.to_string(), port: edge.port, role: edge.role }
+            let tag = edge.vlan.map(|vlan| format!(".{vlan}")).unwrap_or_default();
+            let (name, device) = (edge.name.to_string(), edge.name.strip_suffix(&tag).unwrap_or(&edge.name).to_owned());
+            NamedEdge { id: EdgeId(id as u8), name, device, port: edge.port, role: edge.role }
         });
         let mappings_of =
             |isp| snapshot.mappings.iter().filter(|pair| pair.uplink == isp).map(|pair| pair.id).collect();

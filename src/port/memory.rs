@@ -57,6 +57,10 @@ impl FrameMemory for HeapMemory {
         &mut self.bytes[start..][..usize::from(frame.len)]
     }
 
+    fn room(&self, frame: &Frame) -> usize {
+        self.frame_size - usize::from(frame.offset) - usize::from(frame.len)
+    }
+
     fn allocate(&mut self, len: usize) -> Option<Frame> {
         if len > self.capacity() {
             return None;

@@ -37,6 +37,9 @@ pub trait FrameMemory {
     /// The packet, to be changed in place.
     fn bytes_mut(&mut self, frame: &mut Frame) -> &mut [u8];
 
+    /// Octets that the buffer has behind the packet.
+    fn room(&self, frame: &Frame) -> usize;
+
     /// A buffer for a packet of `len` octets that the gateway originates, or `None` when none
     /// is free or `len` exceeds [`FrameMemory::capacity`]. The content is whatever was there.
     fn allocate(&mut self, len: usize) -> Option<Frame>;

@@ -87,7 +87,7 @@ impl Engine {
             GateVerdict::Redirected => {
                 counts.redirected += 1;
                 let untagged = untagged(frame, &judged);
-                self.stand.receive(&self.generation.snapshot, self.now, port, &untagged);
+                self.stand.receive(&self.generation.snapshot, self.now, edge, &untagged);
                 let mac = |edge, address| NeighbourState::Resolved(neighbour_mac(edge, address));
                 self.stand.resolve(&self.generation.snapshot, self.now, mac);
                 self.collect(out);

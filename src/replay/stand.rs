@@ -46,10 +46,12 @@ impl Stand {
         }
     }
 
-    /// Takes `frame`, untagged, which came in by `port`, through the path. Returns `false` when no
+    /// Takes `frame`, untagged, which came in by `edge`, through the path. Returns `false` when no
     /// buffer is free or it is longer than one.
-    pub fn receive(&mut self, snapshot: &Snapshot, now: Nanos, port: PortId, frame: &[u8]) -> bool {
-        let Some(frame) = self.memory.receive(frame) else { return false };
+    pub fn receive(&mut self, snapshot: &Snapshot, now: Nanos, edge: EdgeId, frame: &[u8]) -> bool {
+        let Some(mut frame) = self.memory.receive(frame) else { return false };
+        snapshot.mark(edge, self.memory.bytes_mut(&mut frame));
+        let port = snapshot.edges[edge.index()].port;
         self.batch.push(frame);
         let (mut path, batch) = self.path(snapshot, now);
         datapath::process_batch(&mut path, port, batch);

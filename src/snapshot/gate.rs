@@ -30,7 +30,10 @@ pub struct GatePort {
     pub interface: String,
     /// The device's current index.
     pub ifindex: u32,
-    /// Edges on this port.
+    /// A bridge or a bond: only the kernel's stack can run its gate.
+    pub generic: bool,
+    /// Edges on this port. With more than one, redirected frames are marked
+    /// ([`super::Snapshot::ingress`]).
     pub edges: Vec<GateEdge>,
     /// Longest match on the destination, per edge. No match: steer on a LAN edge, drop on an
     /// ISP edge.
@@ -89,6 +92,9 @@ pub struct GuardTable {
     pub interface: String,
     /// The device's current index.
     pub ifindex: u32,
+    /// The VLAN that the device is. Its frames are tagged when they come to the guard if the kernel
+    /// was told not to reorder headers.
+    pub vlan: Option<u16>,
     /// Sources, longest match. No match: the host's own packets pass, forwarded ones do not.
     pub sources: Vec<(Prefix, GuardAction)>,
 }

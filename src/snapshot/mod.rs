@@ -7,6 +7,7 @@ mod buckets;
 mod errors;
 mod filter;
 mod gate;
+mod ingress;
 mod intervals;
 mod mappings;
 mod neighbours;
@@ -23,6 +24,7 @@ pub use gate::{
     GateAction, GateCause, GateEdge, GateJudgement, GatePort, GateRole, GateRoute, GateTables, GateVerdict,
     GuardAction, GuardTable,
 };
+pub use ingress::{Ingress, MARK};
 pub use mappings::{MappingTable, UplinkMapping};
 pub use neighbours::{NeighbourState, NeighbourTable, NeighbourTableFull};
 pub use routes::{LanRoute, LanRoutes};
@@ -50,8 +52,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The prefixes that hosts inside use.
     pub internal: Box<[Prefix]>,
-    /// By [`PortId`]: the edge of untagged frames, if any.
-    pub untagged: Box<[Option<EdgeId>]>,
+    /// By [`PortId`]: how the edge of its frames is known.
+    pub ingress: Box<[Ingress]>,
     /// By [`EdgeId`]. An id that is kept for an edge which is gone has an empty name.
     pub edges: Box<[Edge]>,
     /// By [`UplinkId`]. An id that is kept for an ISP which is gone has an empty name.
@@ -109,10 +111,12 @@ impl Edge {
 /// A (port, VLAN) with a role.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// The interface's name, used in metric labels.
+    /// The interface's name, with `.VLAN` where it is a VLAN; used in metric labels.
     pub name: Box<str>,
     /// The device that carries it.
     pub port: PortId,
+    /// The VLAN whose tag frames carry here; `None`: untagged.
+    pub vlan: Option<u16>,
     /// What is beyond it.
     pub role: Role,
     /// Source MAC of what the gateway sends here.

@@ -6,8 +6,13 @@ use crate::units::MacAddr;
 
 /// Octets of an untagged header.
 pub const HEADER: usize = 14;
+/// Octets of an IEEE 802.1Q tag.
+pub const TAG: usize = 4;
 /// The EtherType of IPv6.
 pub const IPV6: u16 = 0x86dd;
+
+/// The EtherType of an IEEE 802.1Q tag.
+const TAGGED: u16 = 0x8100;
 
 const DESTINATION: Range<usize> = 0..6;
 const SOURCE: Range<usize> = 6..12;
@@ -44,6 +49,14 @@ impl Ethernet {
     }
 }
 
+/// Puts the tag of `vlan`, priority 0, behind the MAC addresses of `frame`, whose last [`TAG`] octets
+/// are room for it: all octets from the EtherType on move.
+pub fn push_tag(frame: &mut [u8], vlan: u16) {
+    frame.copy_within(ETHER_TYPE.start..frame.len() - TAG, ETHER_TYPE.start + TAG);
+    frame[ETHER_TYPE].copy_from_slice(&TAGGED.to_be_bytes());
+    frame[ETHER_TYPE.end..][..2].copy_from_slice(&vlan.to_be_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +69,16 @@ mod tests {
         assert_eq!(Ethernet::read(&frame), Some(header));
         assert_eq!(frame[HEADER..], [0xa5; 6]);
         assert_eq!(Ethernet::read(&frame[..13]), None);
+    }
+
+    #[test]
+    fn a_tag_moves_what_is_behind_the_addresses() {
+        let mut frame: Vec<u8> = (0..60).collect();
+        let before = frame.clone();
+        frame.extend([0xa5; TAG]);
+        push_tag(&mut frame, 0xabc);
+        assert_eq!(frame[..12], before[..12]);
+        assert_eq!(frame[12..16], [0x81, 0x00, 0x0a, 0xbc]);
+        assert_eq!(frame[16..], before[12..]);
     }
 }

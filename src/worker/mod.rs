@@ -202,7 +202,7 @@ impl<P: Port> Worker<P> {
         };
         frame.origin = edge;
         self.memory.bytes_mut(&mut frame).copy_from_slice(bytes);
-        self.state.staging.push(self.snapshot.load(), edge, frame);
+        self.state.staging.push(&mut self.memory, self.snapshot.load(), edge, frame);
     }
 
     /// Tells control what it should know, once a turn.

@@ -9,7 +9,7 @@ use caps::{CapSet, Capability};
 use super::device::Device;
 use super::ethtool;
 use super::limit::memory_lock;
-use super::netdev::{Key, Link, link};
+use super::netdev::{Key, Link, link, links};
 
 /// The host and this process on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,28 @@ pub struct InterfaceFacts {
     pub peer: Peer,
     /// `accept_ra` of the interface; `None`: it has no IPv6.
     pub accept_ra: Option<u8>,
+    /// Of a bridge or bond: the devices by which its frames come, those below them included.
+    pub members: Vec<MemberFacts>,
+}
+
+/// A device by which frames of a bridge or bond come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberFacts {
+    /// Its name.
+    pub name: String,
+    /// Offloads that are on, by the kernel's names.
+    pub features: BTreeSet<String>,
+}
+
+/// The kernel's own device for a VLAN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VlanFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether it is set up.
+    pub up: bool,
+    /// `accept_ra` there; `None`: it has no IPv6.
+    pub accept_ra: Option<u8>,
 }
 
 /// The other end of a virtual link, where frames may come from whose checksums were left to
@@ -55,6 +77,8 @@ pub enum Peer {
         name: String,
         /// Whether it leaves checksums to the receiver.
         leaves_checksums: bool,
+        /// Whether it hands VLAN tags over beside the frame.
+        hides_tags: bool,
     },
 }
 
@@ -94,9 +118,60 @@ pub fn interface(device: &Device, name: &str) -> io::Result<InterfaceFacts> {
         features: ethtool::active_features(device, name)?,
         peer: peer(device, &link, &driver),
         accept_ra: sysctl(&format!("{name}/accept_ra")),
+        members: members(device, &link)?,
         driver,
         link,
     })
+}
+
+/// The kernel's device for VLAN `id` of `port`; `None` where there is none. As
+/// [`crate::control::kernel::KernelState::edge_link`] finds it.
+///
+/// # Errors
+///
+/// The kernel cannot be asked.
+pub fn vlan(port: &Link, id: u16) -> io::Result<Option<VlanFacts>> {
+    let all = links()?;
+    let custom = format!("{}.{id}", port.name);
+    let is_it = |link: &&Link| link.vlan == Some(id) && link.lower == Some(port.index);
+    let by_name = || all.iter().find(|link| link.name == custom && link.kind.as_deref() != Some("vlan"));
+    Ok(all.iter().find(is_it).or_else(by_name).map(|link| VlanFacts {
+        name: link.name.clone(),
+        up: link.up,
+        accept_ra: sysctl(&format!("{}/accept_ra", link.name)),
+    }))
+}
+
+/// The ports of a bridge or bond, and what is below those.
+fn members(device: &Device, link: &Link) -> io::Result<Vec<MemberFacts>> {
+    if !is_stacked(link) {
+        return Ok(Vec::new());
+    }
+    let all = links()?;
+    let mut found: Vec<&Link> = Vec::new();
+    let mut above = vec![link];
+    while let Some(upper) = above.pop() {
+        let is_below = |lower: &&Link| {
+            let of_vlan = upper.vlan.is_some() && upper.lower == Some(lower.index);
+            lower.controller == Some(upper.index) || of_vlan
+        };
+        for lower in all.iter().filter(is_below) {
+            if !found.contains(&lower) {
+                found.push(lower);
+                above.push(lower);
+            }
+        }
+    }
+    // A device may be gone by now; then no frame comes by it.
+    let facts = |link: &Link| {
+        let features = ethtool::active_features(device, &link.name).ok()?;
+        Some(MemberFacts { name: link.name.clone(), features })
+    };
+    Ok(found.into_iter().filter_map(facts).collect())
+}
+
+fn is_stacked(link: &Link) -> bool {
+    matches!(link.kind.as_deref(), Some("bridge" | "bond" | "team"))
 }
 
 fn peer(device: &Device, ours: &Link, driver: &str) -> Peer {
@@ -105,9 +180,10 @@ fn peer(device: &Device, ours: &Link, driver: &str) -> Peer {
         "veth" if ours.lower_elsewhere => Peer::Elsewhere,
         "veth" => {
             let Some(Ok(far)) = ours.lower.map(|index| link(Key::Index(index))) else { return Peer::Elsewhere };
-            let leaves_checksums = ethtool::active_features(device, &far.name)
-                .is_ok_and(|features| features.iter().any(|feature| is_checksum_offload(feature)));
-            Peer::Here { name: far.name, leaves_checksums }
+            let features = ethtool::active_features(device, &far.name).unwrap_or_default();
+            let leaves_checksums = features.iter().any(|feature| is_checksum_offload(feature));
+            let hides_tags = features.contains("tx-vlan-hw-insert");
+            Peer::Here { name: far.name, leaves_checksums, hides_tags }
         }
         _ => Peer::None,
     }

@@ -97,10 +97,12 @@ impl Gate {
         }
         let stamp_mask = options.stamp_every.wrapping_sub(1);
         let default_edge = port.edges.first().map_or(0, |edge| u32::from(edge.edge.0));
+        let mark_edge = u32::from(port.edges.len() > 1);
         let mut program = EbpfLoader::new()
             .override_global("max_frame", &options.max_frame, true)
             .override_global("stamp_mask", &stamp_mask, true)
             .override_global("default_edge", &default_edge, true)
+            .override_global("mark_edge", &mark_edge, true)
             .map_pin_path("counts", counts_pin)
             .load(PROGRAM)
             .map_err(|error| BpfError::load(&port.interface, error))?;
@@ -121,7 +123,8 @@ impl Gate {
         };
         gate.apply(port, own)?;
         gate.xdp().load().map_err(|error| BpfError::program(&port.interface, error))?;
-        gate.find_or_attach(pins, port, options.attach)?;
+        let attach = if port.generic { Attach::Generic } else { options.attach };
+        gate.find_or_attach(pins, port, attach)?;
         Ok(gate)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use aya::maps::{LpmTrie, PerCpuArray};
 use aya::programs::links::FdLink;
@@ -13,7 +14,7 @@ use aya::{Ebpf, EbpfLoader};
 use super::bpf_error::{BpfError, map};
 use super::clsact;
 use super::counts::{Counts, is_adoptable};
-use super::link::{adopt, linux_has};
+use super::link::{adopt, is_attached, linux_has};
 use super::pins::{Pins, unpin};
 use super::tables::{Table, TrieTable};
 use crate::observe::report::GuardCounts;
@@ -36,6 +37,9 @@ pub enum GuardAttach {
 /// The guard of one ISP edge.
 pub struct Guard {
     edge: EdgeId,
+    ifindex: u32,
+    /// Where its link is pinned; `None`: it is no link.
+    pin: Option<PathBuf>,
     program: Ebpf,
     sources: TrieTable<16>,
     counts: Counts,
@@ -59,12 +63,16 @@ impl Guard {
         if !is_adoptable(&counts_pin, COUNTS) {
             unpin(&counts_pin).map_err(|error| BpfError::pin(interface, error))?;
         }
+        let own_vlan = u32::from(table.vlan.unwrap_or(0));
         let mut program = EbpfLoader::new()
+            .override_global("own_vlan", &own_vlan, true)
             .map_pin_path("counts", counts_pin)
             .load(PROGRAM)
             .map_err(|error| BpfError::load(interface, error))?;
         let mut guard = Self {
             edge: table.edge,
+            ifindex: table.ifindex,
+            pin: None,
             sources: Table::fresh(LpmTrie::try_from(map(&mut program, "sources")?)?),
             counts: Counts::new(PerCpuArray::try_from(map(&mut program, "counts")?)?),
             program,
@@ -75,6 +83,8 @@ impl Guard {
             GuardAttach::Auto if linux_has(6, 6) => guard.by_tcx(pins, table)?,
             _ => guard.by_clsact(pins, table)?,
         }
+        let pin = pins.path("guard_link", interface);
+        guard.pin = is_attached(&pin, table.ifindex).then_some(pin);
         Ok(guard)
     }
 
@@ -89,6 +99,13 @@ impl Guard {
             .map(|(prefix, action)| ((u32::from(prefix.len()), prefix.address().octets()), code(*action)))
             .collect();
         self.sources.set(&wanted).map_err(|error| BpfError::table(&table.interface, "sources", error))
+    }
+
+    /// Whether this is the guard of that edge and still on its device. A device that is deleted takes
+    /// it along.
+    pub fn is_in_force(&self, table: &GuardTable) -> bool {
+        let same = (self.edge, self.ifindex) == (table.edge, table.ifindex);
+        same && self.pin.as_ref().is_none_or(|pin| is_attached(pin, self.ifindex))
     }
 
     /// The edge that is guarded.

@@ -2,8 +2,11 @@
 
 use std::io;
 
+use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, VlanProtocol,
+};
 
 use super::rtnetlink::ask;
 
@@ -26,6 +29,10 @@ pub struct Link {
     pub lower: Option<u32>,
     /// Whether that index counts in another namespace.
     pub lower_elsewhere: bool,
+    /// What VLAN of the device below it is, if it is one (802.1Q).
+    pub vlan: Option<u16>,
+    /// Index of the bridge or bond that it is a port of.
+    pub controller: Option<u32>,
 }
 
 /// How to name a device.
@@ -54,6 +61,31 @@ pub fn link(key: Key<'_>) -> io::Result<Link> {
     }
 }
 
+/// All devices.
+///
+/// # Errors
+///
+/// The kernel's refusal.
+pub fn links() -> io::Result<Vec<Link>> {
+    let answers = ask(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP)?;
+    let link = |answer: &RouteNetlinkMessage| match answer {
+        RouteNetlinkMessage::NewLink(message) => Some(understand(message)),
+        _ => None,
+    };
+    Ok(answers.iter().filter_map(link).collect())
+}
+
+/// The number of a VLAN by 802.1Q; a service VLAN (802.1ad) is another thing.
+fn vlan(facts: &[InfoVlan]) -> Option<u16> {
+    let is_service =
+        |fact: &InfoVlan| matches!(fact, InfoVlan::Protocol(protocol) if *protocol != VlanProtocol::Ieee8021Q);
+    let number = |fact: &InfoVlan| match fact {
+        InfoVlan::Id(id) => Some(*id),
+        _ => None,
+    };
+    if facts.iter().any(is_service) { None } else { facts.iter().find_map(number) }
+}
+
 fn understand(message: &LinkMessage) -> Link {
     let mut link = Link {
         index: message.header.index,
@@ -64,6 +96,8 @@ fn understand(message: &LinkMessage) -> Link {
         kind: None,
         lower: None,
         lower_elsewhere: false,
+        vlan: None,
+        controller: None,
     };
     for attribute in &message.attributes {
         match attribute {
@@ -71,11 +105,15 @@ fn understand(message: &LinkMessage) -> Link {
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::Link(index) => link.lower = Some(*index),
             LinkAttribute::LinkNetNsId(_) => link.lower_elsewhere = true,
+            LinkAttribute::Controller(index) => link.controller = Some(*index),
             LinkAttribute::LinkInfo(infos) => {
-                link.kind = infos.iter().find_map(|info| match info {
-                    LinkInfo::Kind(kind) => Some(kind.to_string()),
-                    _ => None,
-                });
+                for info in infos {
+                    match info {
+                        LinkInfo::Kind(kind) => link.kind = Some(kind.to_string()),
+                        LinkInfo::Data(InfoData::Vlan(facts)) => link.vlan = vlan(facts),
+                        _ => {}
+                    }
+                }
             }
             _ => {}
         }

@@ -3,6 +3,9 @@
 //! [`check`] asks the kernel and judges; the judgement itself is pure. What the kernel would
 //! refuse with a bare number, or accept and then lose packets by, is said in words here.
 
+mod stacked;
+mod vlan;
+
 use std::fmt;
 use std::io;
 
@@ -12,6 +15,7 @@ use super::open::{PortSpec, SocketOptions, buffer_octets};
 use super::plan::plan_queues;
 use super::umem::XDP_HEADROOM;
 use crate::units::PortId;
+pub use vlan::VlanIntent;
 
 /// Oldest kernel with all that is used: neighbour entries kept by the kernel on request.
 const KERNEL_FLOOR: (u32, u32) = (5, 16);
@@ -66,17 +70,24 @@ pub struct Intent {
     pub socket: SocketOptions,
     /// Whether XDP is to run in generic mode, where drivers set no limits.
     pub generic: bool,
+    /// Whether nothing but native XDP will do.
+    pub native: bool,
     /// Workers asked for, if any.
     pub workers: Option<usize>,
 }
 
 /// One port that is to be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortIntent {
     /// Its interface.
     pub interface: String,
-    /// Whether a next hop there is the kernel's default route (`next_hop = "auto"`).
+    /// Whether an ISP is there, be it in a VLAN.
+    pub isp: bool,
+    /// Whether a next hop of its untagged frames is the kernel's default route
+    /// (`next_hop = "auto"`).
     pub auto_next_hop: bool,
+    /// VLANs on it.
+    pub vlans: Vec<VlanIntent>,
 }
 
 /// Checks host and interfaces. Nothing found: an empty list; any [`Severity::Fatal`]: do not
@@ -97,6 +108,9 @@ pub fn check(intent: &Intent) -> io::Result<Vec<Finding>> {
     }
     for (port, facts) in &present {
         findings.extend(judge_interface(intent, port, facts));
+        for wanted in &port.vlans {
+            findings.extend(vlan::judge(&port.interface, *wanted, facts::vlan(&facts.link, wanted.id)?.as_ref()));
+        }
     }
     let queues: Vec<_> = present.iter().map(|(port, facts)| (port.interface.as_str(), facts.queues)).collect();
     findings.extend(judge_queues(intent, &queues));
@@ -196,9 +210,12 @@ fn judge_interface(intent: &Intent, port: &PortIntent, facts: &InterfaceFacts) -
     let mut find = |severity, what, value: String, remedy: String| {
         findings.push(Finding { severity, interface: Some(name.to_owned()), what, value, remedy });
     };
-    if let Some((value, remedy)) = unfit(facts) {
+    if let Some((value, remedy)) = unfit(facts).or_else(|| stacked::unfit(intent, port, facts)) {
         find(Severity::Fatal, "kind", value, remedy);
         return findings;
+    }
+    for (what, value, remedy) in stacked::merging(facts) {
+        find(Severity::Fatal, what, value, remedy);
     }
     let mtu = facts.link.mtu;
     let chunk = intent.socket.frame_size.saturating_sub(XDP_HEADROOM as u32 + LINK_OCTETS);
@@ -236,16 +253,26 @@ fn judge_interface(intent: &Intent, port: &PortIntent, facts: &InterfaceFacts) -
             format!("ethtool -K {name} rx-gro-hw off"),
         );
     }
-    if facts.features.contains("rx-vlan-hw-parse") && facts.peer == Peer::None {
+    // Frames of one edge would be taken for those of another.
+    let hidden = if port.vlans.is_empty() { Severity::Warning } else { Severity::Fatal };
+    if facts.features.contains("rx-vlan-hw-parse") && facts.peer == Peer::None && facts.members.is_empty() {
         find(
-            Severity::Warning,
+            hidden,
             "rxvlan",
             "on: the device cuts off VLAN tags, so that tagged frames look untagged".into(),
             format!("ethtool -K {name} rxvlan off"),
         );
     }
+    if let (Peer::Here { name: peer, hides_tags: true, .. }, false) = (&facts.peer, port.vlans.is_empty()) {
+        find(
+            hidden,
+            "txvlan",
+            format!("its peer {peer} hands VLAN tags over beside the frame, so that tagged frames look untagged"),
+            format!("ethtool -K {peer} txvlan off"),
+        );
+    }
     match &facts.peer {
-        Peer::Here { name: peer, leaves_checksums: true } => find(
+        Peer::Here { name: peer, leaves_checksums: true, .. } => find(
             Severity::Warning,
             "checksum",
             format!("its peer {peer} sends TCP and UDP without their checksums"),
@@ -278,9 +305,10 @@ fn judge_interface(intent: &Intent, port: &PortIntent, facts: &InterfaceFacts) -
 /// Why a device cannot be a port at all, and what can.
 fn unfit(facts: &InterfaceFacts) -> Option<(String, String)> {
     let what = match facts.link.kind.as_deref() {
-        Some("bridge") => "a bridge",
-        Some("bond" | "team") => "a bond",
-        Some("vlan") => "a VLAN sub-interface",
+        Some("vlan") => {
+            let value = "a VLAN's own device: its frames come by the device below it".to_owned();
+            return Some((value, "write that device as `interface`, and the VLAN as `vlan`".to_owned()));
+        }
         Some("macvlan" | "macvtap" | "ipvlan" | "ipvtap") => "a sub-interface",
         Some("vrf") => "a VRF",
         _ if !facts.link.ethernet => {

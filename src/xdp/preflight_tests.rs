@@ -3,6 +3,7 @@
 use caps::Capability;
 
 use super::*;
+use crate::xdp::facts::{MemberFacts, VlanFacts};
 use crate::xdp::netdev::Link;
 
 fn intent() -> Intent {
@@ -18,12 +19,13 @@ fn intent() -> Intent {
             frame_size: 2048,
         },
         generic: false,
+        native: false,
         workers: None,
     }
 }
 
 fn port(auto_next_hop: bool) -> PortIntent {
-    PortIntent { interface: "wan0".into(), auto_next_hop }
+    PortIntent { interface: "wan0".into(), isp: true, auto_next_hop, vlans: Vec::new() }
 }
 
 /// A network card that is fit.
@@ -38,12 +40,15 @@ fn card() -> InterfaceFacts {
             kind: None,
             lower: None,
             lower_elsewhere: false,
+            vlan: None,
+            controller: None,
         },
         driver: "ixgbe".into(),
         queues: 4,
         features: ["rx-checksum", "tx-checksum-ip-generic"].map(str::to_owned).into(),
         peer: Peer::None,
         accept_ra: Some(2),
+        members: Vec::new(),
     }
 }
 
@@ -136,15 +141,89 @@ fn cut_off_tags_are_warned_of_where_there_is_a_wire() {
     let mut facts = card();
     facts.features.insert("rx-vlan-hw-parse".into());
     assert_eq!(judge(&facts), (Severity::Warning, "rxvlan", "ethtool -K wan0 rxvlan off".into()));
-    facts.peer = Peer::Here { name: "far".into(), leaves_checksums: false };
+    facts.peer = Peer::Here { name: "far".into(), leaves_checksums: false, hides_tags: true };
     assert_eq!(judge_interface(&intent(), &port(true), &facts), []);
+}
+
+#[test]
+fn hidden_tags_end_the_start_where_they_say_which_edge_a_frame_is_of() {
+    let trunk = PortIntent { vlans: vec![VlanIntent { id: 10, auto_next_hop: false }], ..port(false) };
+    let mut facts = card();
+    assert_eq!(judge_interface(&intent(), &trunk, &facts), []);
+    facts.features.insert("rx-vlan-hw-parse".into());
+    let finding = only(judge_interface(&intent(), &trunk, &facts));
+    assert_eq!(finding, (Severity::Fatal, "rxvlan", "ethtool -K wan0 rxvlan off".into()));
+    facts.peer = Peer::Here { name: "far".into(), leaves_checksums: false, hides_tags: true };
+    let finding = only(judge_interface(&intent(), &trunk, &facts));
+    assert_eq!(finding, (Severity::Fatal, "txvlan", "ethtool -K far txvlan off".into()));
+}
+
+#[test]
+fn a_vlan_needs_a_device_of_its_own() {
+    let wanted = VlanIntent { id: 4094, auto_next_hop: true };
+    let missing = |port| only(vlan::judge(port, wanted, None));
+    let finding = missing("wan0");
+    let command = "ip link add link wan0 name wan0.4094 type vlan id 4094";
+    assert_eq!(finding, (Severity::Fatal, "vlan", command.into()));
+    assert!(
+        vlan::judge("enp1s0f0np0", wanted, None)[0].remedy.contains("name vlan4094 "),
+        "15 octets are a name's end"
+    );
+    let facts = VlanFacts { name: "wan0.4094".into(), up: true, accept_ra: Some(2) };
+    assert_eq!(vlan::judge("wan0", wanted, Some(&facts)), []);
+    let deaf = VlanFacts { accept_ra: Some(1), up: false, ..facts };
+    let found: Vec<_> =
+        vlan::judge("wan0", wanted, Some(&deaf)).into_iter().map(|one| (one.severity, one.what)).collect();
+    assert_eq!(found, [(Severity::Warning, "link"), (Severity::Warning, "accept_ra")]);
+}
+
+/// A bridge with the members `eth1` and `eth2`.
+fn bridge(merging: &[&str]) -> InterfaceFacts {
+    let mut facts = card();
+    facts.link.kind = Some("bridge".into());
+    let member = |name: &str, features: &[&str]| MemberFacts {
+        name: name.into(),
+        features: features.iter().map(|feature| (*feature).to_owned()).collect(),
+    };
+    facts.members = vec![member("eth1", &[]), member("eth2", merging)];
+    facts
+}
+
+#[test]
+fn members_of_a_bridge_must_not_merge_packets() {
+    let lan = PortIntent { isp: false, ..port(false) };
+    assert_eq!(judge_interface(&intent(), &lan, &bridge(&["tx-checksum-ipv6"])), []);
+    for (feature, command) in [
+        ("rx-gro", "ethtool -K eth2 gro off"),
+        ("rx-lro", "ethtool -K eth2 lro off"),
+        ("rx-gro-hw", "ethtool -K eth2 rx-gro-hw off"),
+    ] {
+        let (severity, _, remedy) = only(judge_interface(&intent(), &lan, &bridge(&[feature])));
+        assert_eq!((severity, remedy.as_str()), (Severity::Fatal, command));
+    }
+}
+
+#[test]
+fn a_bridge_is_a_lan_without_vlans_in_generic_mode() {
+    let vlans = vec![VlanIntent { id: 10, auto_next_hop: false }];
+    let lan = PortIntent { isp: false, ..port(false) };
+    let native = Intent { native: true, ..intent() };
+    for (intent, port, word) in [
+        (intent(), port(false), "ISP"),
+        (intent(), PortIntent { vlans, ..lan.clone() }, "VLAN tags"),
+        (native, lan, "native"),
+    ] {
+        let findings = judge_interface(&intent, &port, &bridge(&[]));
+        assert!(findings[0].value.contains(word), "{findings:?}");
+        assert_eq!(only(findings).0, Severity::Fatal);
+    }
 }
 
 #[test]
 fn a_peer_that_leaves_checksums_is_named() {
     let mut facts = card();
     facts.driver = "veth".into();
-    facts.peer = Peer::Here { name: "far7".into(), leaves_checksums: true };
+    facts.peer = Peer::Here { name: "far7".into(), leaves_checksums: true, hides_tags: false };
     assert_eq!(judge(&facts), (Severity::Warning, "checksum", "ethtool -K far7 tx off".into()));
     facts.peer = Peer::Elsewhere;
     assert_eq!(judge(&facts).2, "there: ethtool -K PEER tx off");
@@ -162,7 +241,7 @@ fn accept_ra_matters_where_the_next_hop_is_found_by_it() {
 
 #[test]
 fn devices_that_are_not_built_yet_are_refused_in_words() {
-    for kind in ["bridge", "bond", "team", "vlan", "macvlan", "ipvlan", "vrf"] {
+    for kind in ["macvlan", "ipvlan", "vrf"] {
         let mut facts = card();
         facts.link.kind = Some(kind.into());
         // Whatever else is wrong with it does not matter then.
@@ -192,7 +271,7 @@ fn the_port_that_caps_the_workers_is_named() {
 #[test]
 fn a_missing_interface_is_found_with_its_name() {
     let mut intent = intent();
-    intent.ports = vec![PortIntent { interface: "nonesuch0".into(), auto_next_hop: false }];
+    intent.ports = vec![PortIntent { interface: "nonesuch0".into(), ..PortIntent::default() }];
     let findings = check(&intent).unwrap();
     let finding = findings.iter().find(|finding| finding.what == "interface").expect("a finding");
     assert_eq!(finding.severity, Severity::Fatal);

@@ -267,6 +267,10 @@ impl FrameMemory for Umem {
         &mut self.chunk(frame.index)[usize::from(frame.offset)..][..usize::from(frame.len)]
     }
 
+    fn room(&self, frame: &Frame) -> usize {
+        self.frame_size - usize::from(frame.offset) - usize::from(frame.len)
+    }
+
     fn allocate(&mut self, len: usize) -> Option<Frame> {
         if len > self.capacity() {
             return None;

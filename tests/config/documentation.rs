@@ -15,7 +15,7 @@ mistake of a file with its line and what to write instead, and a gateway never r
 file. Unknown keys are mistakes. A key or section that is planned but not built yet is refused by name.
 
 `configs/minimal.toml` is the smallest useful file, `configs/rules.toml` has tiers, policies, rules and
-allowed services, `configs/dual-isp.toml` shows every key.
+allowed services, `configs/vlans.toml` is a router on a stick, `configs/dual-isp.toml` shows every key.
 
 <!-- Rendered from src/control/config/schema.rs: BLESS=1 cargo test --test config -->
 ";

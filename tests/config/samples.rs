@@ -15,7 +15,7 @@ fn good(text: &str) -> Config {
 #[test]
 fn check_is_content_with_every_sample() {
     let files = files("configs", "toml");
-    assert_eq!(files.len(), 5);
+    assert_eq!(files.len(), 6);
     for file in files {
         let output = check(&[file.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -108,6 +108,7 @@ fn a_stated_default_changes_nothing() {
             // The last block of the minimal file is the second ISP's, which has defaults throughout.
             let text = match section.header {
                 "[site]" => MINIMAL.replace("[site]\n", &format!("[site]\n{line}")),
+                "[[lan]]" => MINIMAL.replace("[[lan]]\n", &format!("[[lan]]\n{line}")),
                 "[[isp]]" if MINIMAL.contains(&line) => MINIMAL.to_owned(),
                 "[[isp]]" => format!("{MINIMAL}{line}"),
                 "[policy.NAME]" => format!("{MINIMAL}\n[policy.default]\n{line}"),

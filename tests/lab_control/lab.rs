@@ -172,6 +172,7 @@ pub fn config() -> Config {
     let isp = |letter: &str, interface: &str| Isp {
         name: letter.to_owned(),
         interface: interface.to_owned(),
+        vlan: None,
         mappings: vec![
             Mapping::new(
                 "fd12:3456:789a::/48".parse().expect("a prefix"),
@@ -187,7 +188,7 @@ pub fn config() -> Config {
     };
     Config {
         site: Site { internal: vec!["fd12:3456:789a::/48".parse().expect("a prefix")], accept_any_uplink: false },
-        lans: vec![Lan { interface: "lan0".to_owned() }],
+        lans: vec![Lan { interface: "lan0".to_owned(), vlan: None }],
         isps: vec![isp("a", "wan0"), isp("b", "wan1")],
         dataplane: Dataplane {
             mode: Mode::Auto,

@@ -5,7 +5,7 @@ use std::fs;
 use aya::programs::ProgramInfo;
 use sixways::observe::report::GateCounts;
 use sixways::os::now;
-use sixways::snapshot::{GateAction, GateEdge, GatePort, GateRole, GateRoute};
+use sixways::snapshot::{GateAction, GateEdge, GatePort, GateRole, GateRoute, MARK};
 use sixways::units::{EdgeId, MacAddr, PortId};
 use sixways::xdp::stamp::{STAMP_LEN, STAMP_MAGIC};
 use sixways::xdp::{Gate, GateOptions, PortSpec, SocketOptions, open_worker};
@@ -41,6 +41,7 @@ pub fn tables() -> GatePort {
         port: PortId(0),
         interface: DEVICE.to_owned(),
         ifindex: device(DEVICE).index,
+        generic: false,
         edges: vec![
             GateEdge { edge: LAN, vlan: None, role: GateRole::Lan, macs: vec![LAN_MAC] },
             GateEdge { edge: ISP, vlan: Some(VLAN), role: GateRole::Isp, macs: vec![ISP_MAC, VRRP_MAC] },
@@ -286,10 +287,16 @@ fn without_a_socket(runner: &Runner, gate: &Gate) {
     runner.check_all(gate, &closed.collect::<Vec<_>>());
 }
 
+/// What the worker gets of a frame: two edges are on the port, so it is told which.
+fn marked(mut frame: Vec<u8>, edge: EdgeId) -> Vec<u8> {
+    frame[MARK] = edge.0;
+    frame
+}
+
 fn frames_leave_untagged(runner: &Runner) {
     for (tagged, untagged) in [
-        (isp(EXTERNAL), frame(ISP_MAC, None, INTERNET, EXTERNAL, 40)),
-        (frame(LAN_MAC, Some(0), HOST, INTERNET, 40), lan(INTERNET)),
+        (isp(EXTERNAL), marked(frame(ISP_MAC, None, INTERNET, EXTERNAL, 40), ISP)),
+        (frame(LAN_MAC, Some(0), HOST, INTERNET, 40), marked(lan(INTERNET), LAN)),
     ] {
         let (code, out) = runner.run(&tagged);
         assert_eq!(code, Redirect.code());
@@ -331,6 +338,7 @@ fn is_stamped(runner: &Runner) -> bool {
     let (code, out) = runner.run(&frame);
     let after = now();
     assert_eq!(code, Redirect.code());
+    let frame = marked(frame, LAN);
     if out == frame {
         return false;
     }

@@ -2,7 +2,7 @@
 //! verdicts, counted at the same edge, and the same frame afterwards.
 
 use sixways::observe::report::GateCounts;
-use sixways::snapshot::GateVerdict;
+use sixways::snapshot::{GateVerdict, MARK};
 use sixways::units::EdgeId;
 use sixways::xdp::Gate;
 
@@ -28,7 +28,8 @@ pub fn agrees(runner: &Runner, gate: &Gate) {
         let expected = (judged.edge.expect("a port with edges"), counts(judged.verdict));
         assert_eq!((code, counted), (verdict_code(judged.verdict), expected), "frame {number} {judged:?}: {frame:x?}");
         if judged.verdict == GateVerdict::Redirected {
-            let untagged = [&frame[..12], &frame[12 + judged.tag..]].concat();
+            let mut untagged = [&frame[..12], &frame[12 + judged.tag..]].concat();
+            untagged[MARK] = expected.0.0;
             assert!(out.ends_with(&untagged), "frame {number} {judged:?}: {frame:x?} became {out:x?}");
         }
         seen = plus(seen, expected.1);

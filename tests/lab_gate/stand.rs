@@ -106,6 +106,7 @@ pub fn port(interface: &str, edge: EdgeId, role: GateRole, routes: &[(&str, Gate
         port: PortId(edge.0),
         interface: interface.to_owned(),
         ifindex,
+        generic: false,
         edges: vec![GateEdge { edge, vlan: None, role, macs: vec![mac(ifindex)] }],
         routes: routes.iter().map(route).collect(),
     }
@@ -165,6 +166,7 @@ fn guard(interface: &str, edge: EdgeId, sources: &[(&str, GuardAction)]) -> Guar
         edge,
         interface: interface.to_owned(),
         ifindex: device(interface).index,
+        vlan: None,
         sources: sources.iter().map(|(text, action)| (prefix(text), *action)).collect(),
     }
 }

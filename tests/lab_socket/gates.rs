@@ -40,9 +40,19 @@ fn shut_gates_are_named() {
 }
 
 fn findings(interfaces: &[&str], change: impl FnOnce(&mut Intent)) -> Vec<Finding> {
-    let port = |interface: &&str| PortIntent { interface: (*interface).to_owned(), auto_next_hop: true };
-    let mut intent =
-        Intent { ports: interfaces.iter().map(port).collect(), socket: options(64), generic: false, workers: None };
+    let port = |interface: &&str| PortIntent {
+        interface: (*interface).to_owned(),
+        isp: true,
+        auto_next_hop: true,
+        vlans: Vec::new(),
+    };
+    let mut intent = Intent {
+        ports: interfaces.iter().map(port).collect(),
+        socket: options(64),
+        generic: false,
+        native: false,
+        workers: None,
+    };
     change(&mut intent);
     check(&intent).expect("the kernel answers")
 }

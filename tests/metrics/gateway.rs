@@ -12,7 +12,8 @@ use sixways::observe::report::{GateCounts, GuardCounts, MemoryReport, PortReport
 use sixways::observe::view::{Facts, Observed};
 use sixways::port::Ledger;
 use sixways::snapshot::{
-    Buckets, Claim, Edge, ErrorRates, Filter, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink, UplinkMapping,
+    Buckets, Claim, Edge, ErrorRates, Filter, Ingress, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink,
+    UplinkMapping,
 };
 use sixways::units::{Direction, EdgeId, MacAddr, MappingId, Nanos, PortId, UplinkId};
 
@@ -124,6 +125,7 @@ fn snapshot(isps: usize) -> Snapshot {
     let edge = |id: usize| Edge {
         name: interface(id).into(),
         port: PortId(id as u8),
+        vlan: None,
         role: if id == 0 { Role::Lan } else { Role::Isp(UplinkId(id as u8 - 1)) },
         mac: MacAddr::default(),
         mtu: 1500,
@@ -143,7 +145,7 @@ fn snapshot(isps: usize) -> Snapshot {
     Snapshot {
         generation: 7,
         internal: Box::default(),
-        untagged: (0..=isps).map(|id| Some(EdgeId(id as u8))).collect(),
+        ingress: (0..=isps).map(|id| Ingress::Edge(EdgeId(id as u8))).collect(),
         edges: (0..=isps).map(edge).collect(),
         uplinks: (0..isps).map(uplink).collect(),
         mappings: MappingTable::new(&(0..isps).map(pair).collect::<Vec<_>>(), isps),

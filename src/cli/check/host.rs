@@ -56,9 +56,16 @@ pub fn look(config: &Config) -> anyhow::Result<HostReport> {
     Ok(report)
 }
 
+/// The devices, each once.
 fn interfaces(config: &Config) -> Vec<&str> {
     let lans = config.lans.iter().map(|lan| lan.interface.as_str());
-    lans.chain(config.isps.iter().map(|isp| isp.interface.as_str())).collect()
+    let mut names: Vec<&str> = Vec::new();
+    for name in lans.chain(config.isps.iter().map(|isp| isp.interface.as_str())) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn list(names: &[&str]) -> String {
@@ -127,8 +134,12 @@ fn own_addresses(config: &Config, kernel: &KernelState, warnings: &mut Vec<Strin
 
 /// Subnet 0xFFFF has no image with prefixes of up to 48 bits.
 fn subnet_ffff(config: &Config, kernel: &KernelState, warnings: &mut Vec<String>) {
-    let lans: Vec<u32> =
-        config.lans.iter().filter_map(|lan| kernel.link(&lan.interface)).map(|link| link.ifindex).collect();
+    let lans: Vec<u32> = config
+        .lans
+        .iter()
+        .filter_map(|lan| kernel.edge_link(&lan.interface, lan.vlan))
+        .map(|link| link.ifindex)
+        .collect();
     let addresses = kernel
         .own_addresses()
         .filter(|own| lans.contains(&own.ifindex))

@@ -8,7 +8,7 @@ use super::host::HostReport;
 use super::mapping::MappingReport;
 use super::steering::SteeringReport;
 use super::table::Table;
-use crate::control::config::{Config, NextHop};
+use crate::control::config::{Config, Lan, NextHop};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -44,7 +44,7 @@ impl Report {
         let isps = config.isps.iter().map(|isp| {
             Ok(IspReport {
                 name: isp.name.clone(),
-                interface: isp.interface.clone(),
+                interface: isp.edge_name(),
                 next_hop: match isp.next_hop {
                     NextHop::Auto => "auto".to_owned(),
                     NextHop::Address(address) => address.to_string(),
@@ -59,7 +59,7 @@ impl Report {
             file,
             good: true,
             internal: config.site.internal.iter().map(ToString::to_string).collect(),
-            lans: config.lans.iter().map(|lan| lan.interface.clone()).collect(),
+            lans: config.lans.iter().map(Lan::edge_name).collect(),
             isps: isps.collect::<anyhow::Result<_>>()?,
             steering: SteeringReport::new(config)?,
             warnings: Vec::new(),

@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 
-use super::site::{IspSide, LanSide, Site};
+use super::site::{Attachment, IspSide, LanSide, Site};
 use crate::control::config::MssClamp;
+use crate::control::config::schema::largest_mtu;
 use crate::control::kernel::{Address, Link};
 use crate::limits::MIN_MTU;
 use crate::npt::Prefix;
@@ -13,11 +14,12 @@ use crate::snapshot::{Edge, Role};
 /// The edge of a LAN.
 pub fn lan(site: &Site<'_>, lan: &LanSide<'_>) -> Edge {
     Edge {
-        name: lan.interface.into(),
-        port: lan.port,
+        name: lan.config.edge_name().into(),
+        port: lan.at.port,
+        vlan: lan.at.vlan,
         role: Role::Lan,
         mac: lan.link.and_then(|link| link.mac).unwrap_or_default(),
-        mtu: mtu(lan.link, None),
+        mtu: mtu(site, lan.at, lan.link, None),
         error_source: lan_error_source(site, lan),
     }
 }
@@ -25,29 +27,33 @@ pub fn lan(site: &Site<'_>, lan: &LanSide<'_>) -> Edge {
 /// The edge of an ISP.
 pub fn isp(site: &Site<'_>, isp: &IspSide<'_>) -> Edge {
     Edge {
-        name: isp.config.interface.as_str().into(),
-        port: isp.port,
+        name: isp.config.edge_name().into(),
+        port: isp.at.port,
+        vlan: isp.at.vlan,
         role: Role::Isp(isp.uplink),
         mac: isp.link.and_then(|link| link.mac).unwrap_or_default(),
-        mtu: mtu(isp.link, isp.config.mtu),
+        mtu: mtu(site, isp.at, isp.link, isp.config.mtu),
         error_source: isp_error_source(site, isp),
     }
 }
 
 /// What a packet of the ISP's MTU holds behind its IPv6 and TCP headers, unless the configuration
 /// says otherwise.
-pub fn largest_segment(isp: &IspSide<'_>) -> Option<u16> {
+pub fn largest_segment(site: &Site<'_>, isp: &IspSide<'_>) -> Option<u16> {
     const HEADERS: u16 = 40 + 20;
     match isp.config.mss_clamp {
-        MssClamp::Auto => Some(mtu(isp.link, isp.config.mtu) - HEADERS),
+        MssClamp::Auto => Some(mtu(site, isp.at, isp.link, isp.config.mtu) - HEADERS),
         MssClamp::Octets(octets) => Some(octets),
         MssClamp::Off => None,
     }
 }
 
-fn mtu(link: Option<&Link>, configured: Option<u16>) -> u16 {
-    let device = link.map(|link| u16::try_from(link.mtu).unwrap_or(u16::MAX));
-    device.into_iter().chain(configured).min().unwrap_or(MIN_MTU)
+/// A tag is put into the frame that the packet came in: there must be room for it.
+fn mtu(site: &Site<'_>, at: Attachment<'_>, link: Option<&Link>, configured: Option<u16>) -> u16 {
+    let octets = |octets: u32| u16::try_from(octets).unwrap_or(u16::MAX);
+    let device = link.map(|link| octets(link.mtu));
+    let room = at.vlan.and(device).map(|_| octets(largest_mtu(site.config.dataplane.frame_size)));
+    device.into_iter().chain(configured).chain(room).min().unwrap_or(MIN_MTU)
 }
 
 /// An own address of that interface, else of any LAN (RFC 4443 §2.2).

@@ -6,34 +6,46 @@ use std::collections::BTreeMap;
 
 use super::guard;
 use super::own::Own;
-use super::site::{Site, Way, without_repeats};
+use super::site::{Attachment, Site, Way, without_repeats};
 use crate::control::kernel::Link;
 use crate::npt::Prefix;
 use crate::snapshot::{GateAction, GateEdge, GatePort, GateRole, GateRoute, GateTables};
-use crate::units::{EdgeId, PortId};
+use crate::units::EdgeId;
 
 /// Gates and guards of all devices that exist.
 pub fn tables(site: &Site<'_>, own: &[Own]) -> GateTables {
     let lan_routes = lan_routes(site);
-    let lans = site.lans.iter().filter_map(|lan| Some(port(lan.port, lan.edge, lan.link?, GateRole::Lan, &lan_routes)));
-    let isps = site.isps.iter().enumerate().filter_map(|(position, isp)| {
-        Some(port(isp.port, isp.edge, isp.link?, GateRole::Isp, &isp_routes(site, position)))
-    });
-    GateTables {
-        ports: lans.chain(isps).collect(),
-        guards: guard::tables(site),
-        own: own.iter().map(|own| (own.address, own.edges)).collect(),
+    let mut ports = Vec::new();
+    for lan in &site.lans {
+        add(&mut ports, lan.at, lan.edge, lan.link, GateRole::Lan, &lan_routes);
     }
+    for (position, isp) in site.isps.iter().enumerate() {
+        add(&mut ports, isp.at, isp.edge, isp.link, GateRole::Isp, &isp_routes(site, position));
+    }
+    GateTables { ports, guards: guard::tables(site), own: own.iter().map(|own| (own.address, own.edges)).collect() }
 }
 
-fn port(port: PortId, edge: EdgeId, link: &Link, role: GateRole, routes: &[(Prefix, GateAction)]) -> GatePort {
-    GatePort {
-        port,
-        interface: link.name.clone(),
-        ifindex: link.ifindex,
-        edges: vec![GateEdge { edge, vlan: None, role, macs: link.mac.into_iter().collect() }],
-        routes: routes.iter().map(|(prefix, action)| GateRoute { edge, prefix: *prefix, action: *action }).collect(),
-    }
+/// An edge to the gate of its device, if that exists. A VLAN without a device of its own has no MAC, so
+/// that all of its frames are left to the kernel, which has no place for them.
+fn add(
+    ports: &mut Vec<GatePort>,
+    at: Attachment<'_>,
+    edge: EdgeId,
+    link: Option<&Link>,
+    role: GateRole,
+    routes: &[(Prefix, GateAction)],
+) {
+    let Some(device) = at.device else { return };
+    let place = ports.iter().position(|port| port.port == at.port).unwrap_or_else(|| {
+        let (interface, ifindex) = (device.name.clone(), device.ifindex);
+        let generic = matches!(device.kind.as_str(), "bridge" | "bond" | "team");
+        ports.push(GatePort { port: at.port, interface, ifindex, generic, edges: Vec::new(), routes: Vec::new() });
+        ports.len() - 1
+    });
+    let macs = link.and_then(|link| link.mac).into_iter().collect();
+    ports[place].edges.push(GateEdge { edge, vlan: at.vlan, role, macs });
+    let route = |(prefix, action): &(Prefix, GateAction)| GateRoute { edge, prefix: *prefix, action: *action };
+    ports[place].routes.extend(routes.iter().map(route));
 }
 
 /// LAN edges: whatever the kernel routes by a route of its own out of anything but an ISP edge

@@ -22,6 +22,7 @@ pub fn tables(site: &Site<'_>) -> Vec<GuardTable> {
                 edge: isp.edge,
                 interface: link.name.clone(),
                 ifindex: link.ifindex,
+                vlan: isp.at.vlan,
                 sources: sources(site, position, isp),
             })
         })

@@ -26,7 +26,8 @@ use crate::flow::Timeouts;
 use crate::hash::HashKey;
 use crate::limits::MIN_MTU;
 use crate::snapshot::{
-    BucketError, Edge, ErrorRates, Generation, MappingTable, Rate, Role, Snapshot, Steering, Uplink, UplinkMapping,
+    BucketError, Edge, ErrorRates, Generation, Ingress, MappingTable, Rate, Role, Snapshot, Steering, Uplink,
+    UplinkMapping,
 };
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
@@ -39,7 +40,7 @@ pub enum CompileError {
     #[error("`{0}` has no id; assign ids to the configuration before compiling it")]
     NoId(String),
     /// One interface, two roles.
-    #[error("interface `{0}` is named twice; give every [[lan]] and [[isp]] an interface of its own")]
+    #[error("interface `{0}` is named twice; give every [[lan]] and [[isp]] an interface or a VLAN of its own")]
     InterfaceTwice(String),
     /// Not Ethernet.
     #[error("interface `{0}` has no MAC address; a [[lan]] or [[isp]] needs an Ethernet interface")]
@@ -85,7 +86,7 @@ pub fn compile(
     let snapshot = Snapshot {
         generation,
         internal: config.site.internal.clone().into(),
-        untagged: untagged(&site),
+        ingress: ingress(&site),
         edges: edges(&site),
         mappings: MappingTable::new(&mappings, uplinks.len()),
         routes: routes::lan_routes(&site),
@@ -115,12 +116,13 @@ fn timeouts(flows: &Flows) -> Timeouts {
     Timeouts::new(flows.tcp_established, flows.tcp_transitory, flows.udp, flows.icmpv6, flows.other)
 }
 
-fn untagged(site: &Site<'_>) -> Box<[Option<EdgeId>]> {
-    let mut untagged = vec![None; site.edges().map(|(port, _)| port.index() + 1).max().unwrap_or(0)];
+fn ingress(site: &Site<'_>) -> Box<[Ingress]> {
+    let mut ingress = vec![Ingress::Nowhere; site.edges().map(|(port, _)| port.index() + 1).max().unwrap_or(0)];
     for (port, edge) in site.edges() {
-        untagged[port.index()] = Some(edge);
+        let known = &mut ingress[port.index()];
+        *known = if *known == Ingress::Nowhere { Ingress::Edge(edge) } else { Ingress::Marked };
     }
-    untagged.into()
+    ingress.into()
 }
 
 /// By id; ids in between that are kept for a name that is gone have an empty name.
@@ -128,6 +130,7 @@ fn edges(site: &Site<'_>) -> Box<[Edge]> {
     let unused = Edge {
         name: "".into(),
         port: PortId(0),
+        vlan: None,
         role: Role::Lan,
         mac: MacAddr::default(),
         mtu: MIN_MTU,
@@ -152,7 +155,7 @@ fn uplinks(site: &Site<'_>) -> Box<[Uplink]> {
             name: isp.config.name.as_str().into(),
             edge: isp.edge,
             next_hop: next_hops::next_hop(site.kernel, isp.link, isp.config.next_hop),
-            largest_segment: edges::largest_segment(isp),
+            largest_segment: edges::largest_segment(site, isp),
         };
     }
     uplinks.into()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
 use super::CompileError;
-use crate::control::config::{Config, Isp};
+use crate::control::config::{Config, Isp, Lan, edge_name};
 use crate::control::ids::Ids;
 use crate::control::kernel::{KernelState, Link, Route, RouteKind};
 use crate::npt::{Mapping, Prefix};
@@ -22,19 +22,29 @@ pub struct Site<'a> {
 
 /// A `[[lan]]`.
 pub struct LanSide<'a> {
-    pub interface: &'a str,
-    pub port: PortId,
+    pub config: &'a Lan,
+    pub at: Attachment<'a>,
     pub edge: EdgeId,
-    /// `None` while there is no such device.
+    /// Its own device: addresses, routes and MAC are there. `None` while there is none.
     pub link: Option<&'a Link>,
+}
+
+/// Which frames of which device are an edge's.
+#[derive(Clone, Copy)]
+pub struct Attachment<'a> {
+    pub port: PortId,
+    /// The device that frames come by; `None` while there is none.
+    pub device: Option<&'a Link>,
+    pub vlan: Option<u16>,
 }
 
 /// An `[[isp]]`.
 pub struct IspSide<'a> {
     pub config: &'a Isp,
-    pub port: PortId,
+    pub at: Attachment<'a>,
     pub edge: EdgeId,
     pub uplink: UplinkId,
+    /// As of a LAN.
     pub link: Option<&'a Link>,
     pub mappings: Vec<(MappingId, Mapping)>,
 }
@@ -55,42 +65,43 @@ pub enum Way {
 impl<'a> Site<'a> {
     pub fn new(config: &'a Config, kernel: &'a KernelState, ids: &Ids) -> Result<Self, CompileError> {
         let no_id = |name: &str| CompileError::NoId(name.to_owned());
-        let mut interfaces = BTreeSet::new();
-        let mut resolve = |interface: &'a str| {
+        let mut names = BTreeSet::new();
+        let mut resolve = |interface: &'a str, vlan: Option<u16>| {
+            let name = edge_name(interface, vlan);
             let port = ids.port(interface).ok_or_else(|| no_id(interface))?;
-            let edge = ids.edge(interface).ok_or_else(|| no_id(interface))?;
-            if !interfaces.insert(interface) {
-                return Err(CompileError::InterfaceTwice(interface.to_owned()));
+            let edge = ids.edge(&name).ok_or_else(|| no_id(&name))?;
+            let (device, link) = (kernel.link(interface), kernel.edge_link(interface, vlan));
+            if [device, link].into_iter().flatten().any(|link| link.mac.is_none_or(|mac| mac == MacAddr::default())) {
+                return Err(CompileError::NoMac(name));
             }
-            let link = kernel.link(interface);
-            if link.is_some_and(|link| link.mac.is_none_or(|mac| mac == MacAddr::default())) {
-                return Err(CompileError::NoMac(interface.to_owned()));
+            if !names.insert(name.clone()) {
+                return Err(CompileError::InterfaceTwice(name));
             }
-            Ok((port, edge, link))
+            Ok((Attachment { port, device, vlan }, edge, link))
         };
         let mut lans = Vec::new();
         for lan in &config.lans {
-            let (port, edge, link) = resolve(&lan.interface)?;
-            lans.push(LanSide { interface: &lan.interface, port, edge, link });
+            let (at, edge, link) = resolve(&lan.interface, lan.vlan)?;
+            lans.push(LanSide { config: lan, at, edge, link });
         }
         let mut isps = Vec::new();
         for isp in &config.isps {
-            let (port, edge, link) = resolve(&isp.interface)?;
+            let (at, edge, link) = resolve(&isp.interface, isp.vlan)?;
             let uplink = ids.uplink(&isp.name).ok_or_else(|| no_id(&isp.name))?;
             let mappings = isp
                 .mappings
                 .iter()
                 .map(|mapping| Ok((ids.mapping(&isp.name, mapping).ok_or_else(|| no_id(&isp.name))?, *mapping)))
                 .collect::<Result<_, CompileError>>()?;
-            isps.push(IspSide { config: isp, port, edge, uplink, link, mappings });
+            isps.push(IspSide { config: isp, at, edge, uplink, link, mappings });
         }
         Ok(Self { config, kernel, lans, isps, routes: kernel.main_routes() })
     }
 
-    /// Port and edge of every configured interface.
+    /// Port and edge of every LAN and ISP.
     pub fn edges(&self) -> impl Iterator<Item = (PortId, EdgeId)> {
-        let isps = self.isps.iter().map(|isp| (isp.port, isp.edge));
-        self.lans.iter().map(|lan| (lan.port, lan.edge)).chain(isps)
+        let isps = self.isps.iter().map(|isp| (isp.at.port, isp.edge));
+        self.lans.iter().map(|lan| (lan.at.port, lan.edge)).chain(isps)
     }
 
     /// The ISP (by position) with the longest external prefix that covers `prefix`, and that

@@ -108,6 +108,15 @@ pub struct Site {
 pub struct Lan {
     /// The interface's name.
     pub interface: String,
+    /// The VLAN on it; `None`: untagged frames.
+    pub vlan: Option<u16>,
+}
+
+impl Lan {
+    /// The name of its edge: the interface's, with `.VLAN` where it is a VLAN.
+    pub fn edge_name(&self) -> String {
+        edge_name(&self.interface, self.vlan)
+    }
 }
 
 /// `[[isp]]`: everything about one ISP.
@@ -117,6 +126,8 @@ pub struct Isp {
     pub name: String,
     /// The interface that leads to it.
     pub interface: String,
+    /// The VLAN on it; `None`: untagged frames.
+    pub vlan: Option<u16>,
     /// Prefix pairs, internal and external. At least one.
     pub mappings: Vec<Mapping>,
     /// Its router.
@@ -151,6 +162,18 @@ pub enum Bogons {
     Drop,
     /// Nothing special.
     Pass,
+}
+
+impl Isp {
+    /// The name of its edge: the interface's, with `.VLAN` where it is a VLAN.
+    pub fn edge_name(&self) -> String {
+        edge_name(&self.interface, self.vlan)
+    }
+}
+
+/// The name of an edge, and by custom of the kernel's device for it: `eth0`, `eth0.10`.
+pub fn edge_name(interface: &str, vlan: Option<u16>) -> String {
+    vlan.map_or_else(|| interface.to_owned(), |vlan| format!("{interface}.{vlan}"))
 }
 
 /// An ISP's router.

@@ -85,10 +85,8 @@ pub enum Problem {
     NameTwice { name: String, line: usize },
     #[error("`{0}` is not the name of a network interface")]
     InterfaceName(String),
-    #[error("interface {name} is already that of {other}")]
-    InterfaceTwice { name: String, other: String },
-    #[error("interface {name} is already that of {other}")]
-    InterfaceOfTwoIsps { name: String, other: String },
+    #[error("{words} is already that of {other}")]
+    InterfaceTwice { words: String, other: String },
     #[error("`{0}` is not an IPv6 address")]
     NextHopSyntax(String),
     #[error("`{0}` names an interface after the address")]
@@ -251,9 +249,8 @@ impl Problem {
             Self::InterfaceName(_) => {
                 "use 1 to 15 characters without space, / or :, as `ip link` shows them".to_owned()
             }
-            Self::InterfaceTwice { .. } => "give every [[lan]] and [[isp]] an interface of its own".to_owned(),
-            Self::InterfaceOfTwoIsps { .. } => {
-                "give every ISP an interface of its own; two ISPs on one interface need `vlan`, which is not built yet"
+            Self::InterfaceTwice { .. } => {
+                "give every [[lan]] and [[isp]] an interface of its own, or a `vlan` of its own on a shared one"
                     .to_owned()
             }
             Self::NextHopSyntax(_) => "write the router's IPv6 address, like \"fe80::1\", or \"auto\"".to_owned(),

@@ -1,5 +1,6 @@
 //! The file as written: every value checked by itself, none against another.
 
+mod edge;
 mod icmp;
 mod steering;
 mod values;
@@ -17,10 +18,11 @@ use super::{Idle, Mode, MssClamp, NextHop, OnStop};
 use crate::npt::Prefix;
 use crate::units::Nanos;
 
+pub use edge::RawEdge;
 pub use icmp::RawIcmp;
 pub use steering::{RawMatch, RawRule, RawSteering};
 pub use values::is_isp_name;
-use values::{cores, interface, isp_name, isp_prefix, listen, mss_clamp, next_hop, prefix, prefixes};
+use values::{cores, isp_name, isp_prefix, listen, mss_clamp, next_hop, prefix, prefixes};
 
 /// A value that is there and right by itself; otherwise its error has been reported, or the
 /// key is optional and absent.
@@ -32,7 +34,7 @@ pub struct Raw {
     pub steering: RawSteering,
     pub internal: Vec<At<Prefix>>,
     pub accept_any_uplink: Known<bool>,
-    pub lans: Vec<Known<String>>,
+    pub lans: Vec<RawEdge>,
     pub isps: Vec<RawIsp>,
     pub flows: RawFlows,
     pub icmp: RawIcmp,
@@ -47,7 +49,7 @@ pub struct Raw {
 pub struct RawIsp {
     pub place: Place,
     pub name: Known<String>,
-    pub interface: Known<String>,
+    pub edge: RawEdge,
     pub prefix: Known<Prefix>,
     pub mappings: Vec<RawPair>,
     /// Whether the file gives `prefix`, be it right or wrong.
@@ -115,7 +117,7 @@ impl Raw {
             steering: RawSteering::read(document, errors),
             internal: if root.is_table(SITE.bare()) { prefixes(&site, "internal") } else { Vec::new() },
             accept_any_uplink: site.boolean("accept_any_uplink"),
-            lans: blocks(document, &LAN, errors).iter().map(|lan| interface(lan, "interface")).collect(),
+            lans: blocks(document, &LAN, errors).iter().map(RawEdge::read).collect(),
             isps: blocks(document, &ISP, errors).iter().map(|isp| RawIsp::read(isp, errors)).collect(),
             flows: RawFlows::read(&section(document, &FLOWS, errors)),
             icmp: RawIcmp::read(document, errors),
@@ -132,7 +134,7 @@ impl RawIsp {
         Self {
             place: table.place(),
             name: isp_name(table, "name"),
-            interface: interface(table, "interface"),
+            edge: RawEdge::read(table),
             prefix: isp_prefix(table, "prefix"),
             mappings: pairs(table, "mappings", errors),
             has_prefix: table.has("prefix"),

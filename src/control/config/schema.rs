@@ -64,6 +64,10 @@ const MAX_RING: u64 = 65_536;
 /// Octets of a frame that are not packet: the kernel's headroom, the arrival stamp, Ethernet
 /// header, VLAN tag.
 pub(super) const FRAME_OVERHEAD: u64 = 256 + 16 + 14 + 4;
+/// Largest MTU that frames of `frame_size` octets carry, with a tag and an arrival stamp.
+pub const fn largest_mtu(frame_size: u32) -> u32 {
+    frame_size - FRAME_OVERHEAD as u32
+}
 const FRAME_SIZES: &[u64] = &[2048, 4096];
 /// Largest MTU that the largest frame carries.
 const MAX_MTU: u64 = FRAME_SIZES[FRAME_SIZES.len() - 1] - FRAME_OVERHEAD;
@@ -107,18 +111,22 @@ pub static SITE: Section = Section {
     planned: &["next_hop", "ipv4", "dns"],
 };
 
+const VLAN: Key = key(
+    "vlan",
+    Kind::WordOr("untagged", 1, 4094),
+    "",
+    Default::Value(r#""untagged""#),
+    "The VLAN (802.1Q) on that interface; `\"untagged\"`: its untagged frames. Each interface may be named once in the file \
+     with each VLAN, and once without. The kernel needs a device of its own for the VLAN: \
+     `ip link add link eth0 name eth0.10 type vlan id 10`.",
+);
+
 /// `[[lan]]`
 pub static LAN: Section = Section {
     header: "[[lan]]",
     meaning: "An interface with hosts of the site behind it. At least one.",
-    keys: &[key(
-        "interface",
-        Kind::Interface,
-        "",
-        Default::Required(r#""lan0""#),
-        "The Ethernet interface. Each interface may be named once in the file.",
-    )],
-    planned: &["vlan", "next_hop", "ipv4"],
+    keys: &[key("interface", Kind::Interface, "", Default::Required(r#""lan0""#), "The Ethernet interface."), VLAN],
+    planned: &["next_hop", "ipv4"],
 };
 
 /// `[[isp]]`
@@ -139,8 +147,9 @@ pub static ISP: Section = Section {
             Kind::Interface,
             "",
             Default::Required(r#""wan0""#),
-            "The Ethernet interface that leads to it. Each interface may be named once in the file.",
+            "The Ethernet interface that leads to it.",
         ),
+        VLAN,
         key(
             "prefix",
             Kind::Prefix,
@@ -193,7 +202,7 @@ pub static ISP: Section = Section {
              `\"auto\"`: 60 octets less than the ISP's MTU. `\"off\"`: handshakes pass as they are.",
         ),
     ],
-    planned: &["probes", "health", "nd_proxy", "vlan", "metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
+    planned: &["probes", "health", "nd_proxy", "metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
 };
 
 /// An element of `mappings`.

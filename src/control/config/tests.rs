@@ -9,12 +9,13 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!(config.site.internal, ["fd12:3456:789a::/48".parse().unwrap()]);
     assert!(!config.site.accept_any_uplink);
-    assert_eq!(config.lans, [Lan { interface: "lan0".to_owned() }]);
+    assert_eq!(config.lans, [Lan { interface: "lan0".to_owned(), vlan: None }]);
     let [fiber, cable] = &config.isps[..] else { panic!("two ISPs") };
     let internal = config.site.internal[0];
     let fiber_meant = Isp {
         name: "fiber".to_owned(),
         interface: "wan0".to_owned(),
+        vlan: None,
         mappings: vec![Mapping::new(internal, "2001:db8:1::/48".parse().unwrap()).unwrap()],
         next_hop: NextHop::Address("fe80::1".parse().unwrap()),
         weight: 3,

@@ -2,6 +2,7 @@
 
 mod steering;
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
 use super::error::line_number;
@@ -51,20 +52,14 @@ fn site_prefixes(internal: &[At<Prefix>], errors: &Errors) {
 }
 
 fn interfaces(raw: &Raw, errors: &Errors) {
-    // Owner in words, whether it is an ISP, and the name.
-    let mut owners: Vec<(String, bool, &str)> = Vec::new();
-    let lans = raw.lans.iter().flatten().map(|name| (false, name));
-    let isps = raw.isps.iter().filter_map(|isp| Some((true, isp.interface.as_ref()?)));
-    for (is_isp, At { value: name, place }) in lans.chain(isps) {
-        if let Some((other, other_is_isp, _)) = owners.iter().find(|(_, _, taken)| taken == name) {
-            let (name, other) = (name.clone(), other.clone());
-            let problem = match is_isp && *other_is_isp {
-                true => Problem::InterfaceOfTwoIsps { name, other },
-                false => Problem::InterfaceTwice { name, other },
-            };
-            errors.add(place, problem);
+    // Owner and name of each edge.
+    let mut owners: Vec<(&str, String)> = Vec::new();
+    for edge in raw.lans.iter().chain(raw.isps.iter().map(|isp| &isp.edge)) {
+        let Some((name, words, place)) = edge.named() else { continue };
+        if let Some((other, _)) = owners.iter().find(|(_, taken)| *taken == name) {
+            errors.add(place, Problem::InterfaceTwice { words, other: (*other).to_owned() });
         }
-        owners.push((place.path.trim_end_matches(" interface").to_owned(), is_isp, name));
+        owners.push((&edge.block.path, name));
     }
 }
 
@@ -195,11 +190,11 @@ fn counts(raw: &Raw, claims: &[Claim], errors: &Errors) {
         errors.add(&first.place, Problem::TooManyIsps { found: isps });
     }
     let edges = raw.lans.len() + isps;
-    if edges > MAX_EDGES && isps <= MAX_UPLINKS {
-        let last = raw.lans.iter().flatten().map(|lan| &lan.place).next_back();
-        if let Some(place) = last {
-            errors.add(place, Problem::TooManyEdges { found: edges });
-        }
+    if edges > MAX_EDGES
+        && isps <= MAX_UPLINKS
+        && let Some(last) = raw.lans.last()
+    {
+        errors.add(&last.block, Problem::TooManyEdges { found: edges });
     }
     if let Some(first) = claims.get(MAX_MAPPINGS) {
         errors.add(&first.internal, Problem::TooManyMappings { found: claims.len() });
@@ -216,7 +211,9 @@ fn dataplane(raw: &Raw, errors: &Errors) {
     }
     if let (Some(At { value: Some(frames), place }), Some(fill)) = (frames, fill_ring) {
         // Each worker has at least one queue of every interface, and its fill ring must be full.
-        let interfaces = (raw.lans.len() + raw.isps.len()) as u64;
+        let edges = raw.lans.iter().chain(raw.isps.iter().map(|isp| &isp.edge));
+        let names: BTreeSet<&String> = edges.filter_map(|edge| Some(&edge.interface.as_ref()?.value)).collect();
+        let interfaces = names.len() as u64;
         let needed = interfaces * fill.value + RESERVED_FRAMES as u64;
         if *frames < needed {
             errors.add(place, Problem::TooFewFrames { frames: *frames, needed });
@@ -240,11 +237,14 @@ fn dataplane(raw: &Raw, errors: &Errors) {
 /// The configuration, if every part of it is known.
 fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
     let accept_any_uplink = raw.accept_any_uplink?.value;
-    let lans = raw.lans.into_iter().map(|lan| Some(Lan { interface: lan?.value })).collect::<Option<_>>()?;
+    let lans = raw.lans.into_iter().map(|lan| lan.build().map(|(interface, vlan)| Lan { interface, vlan }));
+    let lans = lans.collect::<Option<_>>()?;
     let isp = |(index, isp): (usize, RawIsp)| {
+        let (interface, vlan) = isp.edge.build()?;
         Some(Isp {
             name: isp.name?.value,
-            interface: isp.interface?.value,
+            interface,
+            vlan,
             mappings: claims.iter().filter(|claim| claim.isp == index).map(|claim| claim.mapping).collect(),
             next_hop: isp.next_hop?.value,
             weight: u32::try_from(isp.weight?.value).ok()?,

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, VlanProtocol,
+};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
@@ -33,11 +35,14 @@ pub fn link(message: &LinkMessage) -> Link {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Address(octets) => link.mac = mac(octets),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Link(index) => link.lower = Some(*index),
             LinkAttribute::Controller(index) => link.controller = Some(*index),
             LinkAttribute::LinkInfo(info) => {
                 for item in info {
-                    if let LinkInfo::Kind(kind) = item {
-                        link.kind = kind_name(kind);
+                    match item {
+                        LinkInfo::Kind(kind) => link.kind = kind_name(kind),
+                        LinkInfo::Data(InfoData::Vlan(facts)) => link.vlan = vlan(facts),
+                        _ => {}
                     }
                 }
             }
@@ -45,6 +50,17 @@ pub fn link(message: &LinkMessage) -> Link {
         }
     }
     link
+}
+
+/// The number of a VLAN by 802.1Q; a service VLAN (802.1ad) is another thing.
+fn vlan(facts: &[InfoVlan]) -> Option<u16> {
+    let is_service =
+        |fact: &InfoVlan| matches!(fact, InfoVlan::Protocol(protocol) if *protocol != VlanProtocol::Ieee8021Q);
+    let number = |fact: &InfoVlan| match fact {
+        InfoVlan::Id(id) => Some(*id),
+        _ => None,
+    };
+    if facts.iter().any(is_service) { None } else { facts.iter().find_map(number) }
 }
 
 fn kind_name(kind: &InfoKind) -> String {

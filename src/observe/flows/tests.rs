@@ -21,7 +21,7 @@ fn snapshot(key: u64) -> Snapshot {
     Snapshot {
         generation: 1,
         internal: Box::default(),
-        untagged: Box::default(),
+        ingress: Box::default(),
         edges: Box::default(),
         uplinks: [Uplink { name: "fiber".into(), edge: EdgeId(0), next_hop: None, largest_segment: None }].into(),
         mappings: MappingTable::new(&[pair], 1),

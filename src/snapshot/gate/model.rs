@@ -15,7 +15,7 @@ use crate::units::{EdgeId, MacAddr};
 pub enum GateVerdict {
     /// Left to the kernel.
     Passed,
-    /// Given to a worker, without its tag.
+    /// Given to a worker, without its tag, and marked ([`crate::snapshot::Snapshot::mark`]).
     Redirected,
     /// Dropped: transit that is for none of this ISP's external prefixes.
     Transit,

@@ -23,6 +23,8 @@ const volatile u32 max_frame = 1792;
 const volatile u32 stamp_mask = 63;
 /* The edge at which frames are counted that belong to no edge of ours. */
 const volatile u32 default_edge = 0;
+/* Whether the workers are told the edge of a frame: where the port has several. */
+const volatile u32 mark_edge = 0;
 
 /* Offsets in the counts of one edge, as in counts.rs. */
 enum { PASSED, REDIRECTED, TRANSIT, OWN_ELSEWHERE, NO_SOCKET, OVERSIZE, COUNTS = 8 };
@@ -116,6 +118,16 @@ INLINE int pop_tag(struct xdp_md *ctx)
 	return xdp_adjust_head(ctx, 4);
 }
 
+/* Puts the edge's id over the last octet of the destination MAC: see ingress.rs. */
+INLINE int mark(struct xdp_md *ctx, u32 edge)
+{
+	struct ethernet *frame = (void *)(long)ctx->data;
+	if ((void *)(frame + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	frame->destination[5] = edge;
+	return 0;
+}
+
 /* struct stamp: see stamp.rs. */
 INLINE void stamp(struct xdp_md *ctx)
 {
@@ -137,7 +149,7 @@ INLINE int redirect(struct xdp_md *ctx, u32 edge, int tagged)
 		return verdict(edge, OVERSIZE);
 	if (!map_lookup(&sockets, &queue))
 		return verdict(edge, NO_SOCKET);
-	if (tagged && pop_tag(ctx))
+	if ((tagged && pop_tag(ctx)) || (mark_edge && mark(ctx, edge)))
 		return verdict(edge, OVERSIZE);
 	redirected = count(edge, REDIRECTED);
 	if (!(redirected & stamp_mask))

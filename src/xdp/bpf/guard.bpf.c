@@ -24,6 +24,9 @@ struct __sk_buff {
 	u32 ingress_ifindex;
 };
 
+/* The VLAN that the device is; 0: none. */
+const volatile u32 own_vlan = 0;
+
 /* Offsets in the counts, as in counts.rs. */
 enum { PASSED, FORWARDED, FOREIGN_SOURCE, COUNTS = 4 };
 
@@ -58,6 +61,16 @@ INLINE int verdict(u32 what)
 	return what == PASSED ? NEXT : DROP;
 }
 
+/*
+ * Whether a frame with this tag is of another link than the guard's. VLAN 0 is only a priority, and
+ * a VLAN's own device tags its frames before they come here if it was told not to reorder headers.
+ */
+INLINE int elsewhere(u32 tci)
+{
+	u32 vlan = tci & 0xfff;
+	return vlan && vlan != own_vlan;
+}
+
 SEC("classifier") int guard(struct __sk_buff *skb)
 {
 	struct source_key key = { .prefix_len = 128 };
@@ -65,11 +78,10 @@ SEC("classifier") int guard(struct __sk_buff *skb)
 	u32 start = sizeof(struct ethernet), type = skb->protocol, *action;
 	u16 tag[2];
 
-	/* Another VLAN of this device is another link; VLAN 0 is only a priority. */
-	if (skb->vlan_present && skb->vlan_tci & 0xfff)
+	if (skb->vlan_present && elsewhere(skb->vlan_tci))
 		return NEXT;
 	if (type == ETH_8021Q) {
-		if (skb_load_bytes(skb, start, tag, sizeof(tag)) || HTONS(tag[0]) & 0xfff)
+		if (skb_load_bytes(skb, start, tag, sizeof(tag)) || elsewhere(HTONS(tag[0])))
 			return NEXT;
 		type = tag[1];
 		start += sizeof(tag);

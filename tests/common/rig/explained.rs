@@ -47,6 +47,7 @@ fn gates(rig: &Rig, frame: &[u8]) -> GateTables {
         port: rig.site.snapshot.edges[edge.index()].port,
         interface: rig.site.edge_name(edge).to_owned(),
         ifindex: 1,
+        generic: false,
         edges: vec![GateEdge { edge, vlan: None, role: GateRole::Lan, macs: vec![to] }],
         routes: vec![GateRoute { edge, prefix: everything, action: GateAction::Steer }],
     };

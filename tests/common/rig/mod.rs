@@ -72,7 +72,9 @@ impl Rig {
         let mut octets = 0;
         for bytes in frames {
             octets += bytes.as_ref().len() as u64;
-            self.batch.push(self.memory.receive(bytes.as_ref()).expect("a free frame"));
+            let mut bytes = bytes.as_ref().to_vec();
+            self.site.snapshot.mark(edge, &mut bytes);
+            self.batch.push(self.memory.receive(&bytes).expect("a free frame"));
         }
         let before = self.counters.edge(edge).read_bytes.get();
         let port = self.site.snapshot.edges[edge.index()].port;

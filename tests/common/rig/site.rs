@@ -16,8 +16,8 @@ use sixways::hash::{HashKey, KEY_WORDS};
 use sixways::limits::NEIGHBOUR_SLOTS;
 use sixways::npt::{Mapping, Prefix};
 use sixways::snapshot::{
-    Action, Buckets, Claim, Edge, ErrorRates, Filter, HashFields, Inbound, LanRoute, LanRoutes, MappingTable, Match,
-    NeighbourState, NeighbourTable, Policy, PolicyId, Role, Rule, Snapshot, Steering, Uplink, UplinkMapping,
+    Action, Buckets, Claim, Edge, ErrorRates, Filter, HashFields, Inbound, Ingress, LanRoute, LanRoutes, MappingTable,
+    Match, NeighbourState, NeighbourTable, Policy, PolicyId, Role, Rule, Snapshot, Steering, Uplink, UplinkMapping,
 };
 use sixways::units::{EdgeId, MacAddr, MappingId, PortId, UplinkId};
 
@@ -74,6 +74,7 @@ impl Site {
         let edge = |n: u8, role, mtu, source| Edge {
             name: EDGES[usize::from(n)].into(),
             port: PortId(n),
+            vlan: None,
             role,
             mac: MacAddr([2, 0, 0, 0, 0xed, n]),
             mtu,
@@ -104,7 +105,7 @@ impl Site {
         let snapshot = Snapshot {
             generation: 1,
             internal: [internal].into(),
-            untagged: (0..5).map(|n| Some(EdgeId(n))).collect(),
+            ingress: (0..5).map(|n| Ingress::Edge(EdgeId(n))).collect(),
             edges: edges.into(),
             uplinks: (0..3u8)
                 .map(|n| Uplink {
@@ -137,6 +138,17 @@ impl Site {
             site.learn(edge, address("fe80::1"));
         }
         site
+    }
+
+    /// All edges are VLANs of one port, each with its number plus 10, but for lan1, which has the
+    /// port's untagged frames.
+    pub fn on_a_trunk(mut self) -> Self {
+        for (n, edge) in (10..).zip(&mut self.snapshot.edges) {
+            edge.port = PortId(0);
+            edge.vlan = (n != 11).then_some(n);
+        }
+        self.snapshot.ingress = [Ingress::Marked].into();
+        self
     }
 
     /// `host` on `edge` answers: its MAC becomes known.

@@ -5,7 +5,7 @@ use crate::control::compile::CompileError;
 use crate::control::config::{MssClamp, NextHop};
 use crate::control::ids::Ids;
 use crate::control::kernel::is_routable;
-use crate::snapshot::{Edge, Role};
+use crate::snapshot::{Edge, Ingress, Role};
 use crate::units::{EdgeId, MacAddr, PortId};
 
 fn edge(world: &World, interface: &str) -> Edge {
@@ -33,7 +33,7 @@ fn edges_carry_their_devices_facts() {
     assert_eq!(compiled.generation.snapshot.generation, 7);
     for port in &compiled.generation.gate.ports {
         let edge = port.edges[0].edge;
-        assert_eq!(compiled.generation.snapshot.untagged[port.port.index()], Some(edge));
+        assert_eq!(compiled.generation.snapshot.ingress[port.port.index()], Ingress::Edge(edge));
         assert_eq!(port.edges[0].macs, [compiled.generation.snapshot.edges[edge.index()].mac]);
         assert_eq!(port.ifindex, world.index(&port.interface));
     }
@@ -130,10 +130,10 @@ fn ids_that_are_kept_for_names_that_are_gone_leave_gaps() {
     assert_eq!(&*snapshot.uplinks[b.index()].name, "b");
     for (id, edge) in snapshot.edges.iter().enumerate() {
         let port = edge.port;
-        let is_named = snapshot.untagged[port.index()] == Some(EdgeId(id as u8));
+        let is_named = snapshot.ingress[port.index()] == Ingress::Edge(EdgeId(id as u8));
         assert_eq!(is_named, !edge.name.is_empty(), "{edge:?}");
     }
-    assert_eq!(snapshot.untagged.iter().flatten().count(), 2);
+    assert_eq!(snapshot.ingress.iter().filter(|ingress| **ingress != Ingress::Nowhere).count(), 2);
     assert!(snapshot.mappings.iter().all(|mapping| mapping.uplink == b));
 }
 
@@ -145,7 +145,10 @@ fn contradictions_are_refused_in_words() {
     let mut twice = World::new();
     twice.config.isps[1].interface = "wan0".to_owned();
     let error = fail(&twice, &twice.ids()).to_string();
-    assert_eq!(error, "interface `wan0` is named twice; give every [[lan]] and [[isp]] an interface of its own");
+    assert_eq!(
+        error,
+        "interface `wan0` is named twice; give every [[lan]] and [[isp]] an interface or a VLAN of its own"
+    );
     let mut tunnel = World::new();
     tunnel.config.isps[1].interface = "wg0".to_owned();
     assert_eq!(fail(&tunnel, &tunnel.ids()), CompileError::NoMac("wg0".to_owned()));

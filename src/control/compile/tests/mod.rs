@@ -5,6 +5,7 @@ mod gate;
 mod guard;
 mod hops;
 mod steering;
+mod vlans;
 
 use std::net::Ipv6Addr;
 
@@ -53,6 +54,7 @@ impl World {
         let isp = |name: &str, interface: &str, external: &str| Isp {
             name: name.to_owned(),
             interface: interface.to_owned(),
+            vlan: None,
             mappings: vec![Mapping::new(prefix(internal), prefix(external)).unwrap()],
             next_hop: NextHop::Auto,
             weight: 1,
@@ -60,7 +62,7 @@ impl World {
             mtu: None,
             mss_clamp: MssClamp::Auto,
         };
-        let lan = |interface: &str| Lan { interface: interface.to_owned() };
+        let lan = |interface: &str| Lan { interface: interface.to_owned(), vlan: None };
         let config = Config {
             site: Site { internal: vec![prefix(internal)], accept_any_uplink: false },
             lans: vec![lan("lan0"), lan("lan1")],
