@@ -19,13 +19,14 @@ use crate::replay::{Input, Rehearsal};
 use crate::snapshot::NeighbourState;
 
 const EXPLANATIONS: &str = "\
-Takes one packet through the steps of the packet path and says what each finds: the gate's entry, the
-flow, filter or rule, hash, bucket and its ranking of the ISPs, the image of the address, MTU and next
-hop, and what becomes of the packet. Nothing is sent, and nothing that the gateway remembers changes.
+Takes one packet through the steps of the packet path and says what each finds: the gate's entry,
+the flow, filter or rule, hash, bucket and its ranking of the ISPs, the image of the address, MTU
+and next hop, and what becomes of the packet. Nothing is sent, and nothing that the gateway
+remembers changes.
 
 The packet is one of:
-  --source, --destination, --proto   the first packet of a flow: a TCP SYN, an echo request, otherwise
-                                     one without payload; hop limit 64
+  --source, --destination, --proto   the first packet of a flow: a TCP SYN, an echo request,
+                                     otherwise one without payload; hop limit 64
   --hex                              any frame, or any packet from its IPv6 header on
   --in, --frame                      one of a capture: those before it are replayed first, so that
                                      flows are known if the capture has their beginning

@@ -49,7 +49,7 @@ enum Verb {
     Map(map::Args),
     /// Say what happens to a packet, step by step, and what would if an ISP were down
     Explain(explain::Args),
-    /// Run captures through the packet path, and get captures and counters: no privileges, no gateway
+    /// Run captures through the packet path, and get captures and counters: no privileges
     Replay(replay::Args),
     /// Start the gateway and forward until a signal ends it
     Run(run::Args),

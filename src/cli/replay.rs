@@ -11,26 +11,26 @@ use crate::replay::{Input, Options, replay};
 const EXPLANATIONS: &str = "\
 Runs captures through the gate's rules and the very packet path of the gateway: no privileges, no
 interface, no gateway. Packets of all captures are taken in the order of their time-stamps, and the
-path's clock is theirs: time-outs, rate limits and answers that are due later happen when they would.
+path's clock is theirs: time-outs, rate limits and delayed answers happen when they would.
 
 NAME       an ISP's name, a LAN's interface, or `lan` where there is one LAN
 FILE       pcap or pcapng, of whole Ethernet frames, with time-stamps of any resolution; an edge may
            have several. Of what the capture's side sent to the gateway: other frames in it go past
            the gateway, as on the wire
-DIR        gets one capture for each edge, named like it (fiber.pcapng), of the frames that leave by it,
-           each with the time of the packet that caused it
+DIR        gets one capture for each edge, named like it (fiber.pcapng), of the frames that leave
+           by it, each with the time of the packet that caused it
 
-What the gateway reads from the kernel is made up: neighbours all answer, and have MACs that begin with
-06; every link is up; a LAN has all of the inside; the gateway's own MAC is the one to which the capture
-sends. The hash key is not your installation's: shares are the same, single flows may differ. See
-docs/replay.md.
+What the gateway reads from the kernel is made up: neighbours all answer, and have MACs that begin
+with 06; every link is up; a LAN has all of the inside; the gateway's own MAC is the one to which
+the capture sends. The hash key is not your installation's: shares are the same, single flows may
+differ. See docs/replay.md.
 
 Example:
   sixways replay --config sixways.toml --in lan=lan.pcapng --in fiber=wan0.pcap --out-dir out
 
 Exit status: 0 when every packet is accounted for; 1 when not, or a file cannot be used.";
 
-/// Run captures through the packet path, and get captures and counters: no privileges, no gateway.
+/// Run captures through the packet path, and get captures and counters: no privileges.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATIONS)]
 pub struct Args {

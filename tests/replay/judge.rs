@@ -61,8 +61,7 @@ pub fn judge(mixed: &Mixed, directory: &Path) {
     // Refused connections are told so six seconds later, which is no packet's time.
     assert!(own_times > 0 && own_times * 5 < outbound, "{own_times} of {outbound}");
     let both = isps.values().filter(|isps| isps.len() > 1).count();
-    // Hosts of the made-up traffic share servers and ports now and then.
-    assert!(isps.len() > 50 && both * 20 < isps.len(), "{both} of {} flows left by two ISPs", isps.len());
+    assert!(isps.len() > 50 && both == 0, "{both} of {} flows left by two ISPs", isps.len());
     let lan = read(&directory.join("lan0.pcapng"));
     assert!(lan.len() > outbound / 4);
     for (at, frame) in lan {

@@ -24,7 +24,7 @@ use mixed::{Mixed, mixed};
 use serde_json::Value;
 
 pub const SITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/replay/site.toml");
-/// Packets in the mixed capture; `REPLAY_PACKETS` makes it longer.
+/// Packets in the mixed capture; `SIXWAYS_REPLAY_PACKETS` makes it longer.
 const PACKETS: usize = 20_000;
 
 pub fn sixways(arguments: &[&str]) -> Output {
@@ -85,7 +85,7 @@ fn drops(report: &Value) -> Vec<&str> {
 
 #[test]
 fn every_packet_of_a_mixed_capture_is_accounted_for() {
-    let count = std::env::var("REPLAY_PACKETS").map_or(PACKETS, |count| count.parse().unwrap());
+    let count = std::env::var("SIXWAYS_REPLAY_PACKETS").map_or(PACKETS, |count| count.parse().unwrap());
     let mixed = mixed(count);
     let bench = Bench::of(&mixed);
     let report = bench.replay(SITE, "out");

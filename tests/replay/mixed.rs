@@ -19,6 +19,9 @@ pub const FIBER_MAC: [u8; 6] = [2, 0xaa, 0, 0, 0, 2];
 pub const CABLE_MAC: [u8; 6] = [2, 0xaa, 0, 0, 0, 3];
 pub const START: u64 = 1_750_000_000_000_000_000;
 
+/// A number has a host, a server and ports of its own: so many flows of each kind.
+const NUMBERS: u64 = 20_000;
+
 /// What comes in by each side.
 #[derive(Default)]
 pub struct Mixed {
@@ -49,7 +52,7 @@ pub fn mixed(count: usize) -> Mixed {
     let mut maker = Maker { random: Random(0x2545_f491_4f6c_dd1d), at: START, made: Mixed::default() };
     maker.tcp(0);
     while maker.made.len() < count {
-        let number = maker.random.below(1 << 16) as u16;
+        let number = maker.random.below(NUMBERS) as u16;
         match maker.random.below(20) {
             0..=6 => maker.tcp(number),
             7..=10 => maker.udp(number),
