@@ -95,6 +95,21 @@ fn every_packet_has_its_verdict_and_counts_once() {
         ] {
             assert_eq!(check(&runner, &guard, &case), None);
         }
+
+        // The device of a VLAN may tag its frames before they come to the guard (`reorder_hdr off`).
+        drop(guard);
+        table.vlan = Some(7);
+        let guard = Guard::set(&pins(&lab), &table, GuardAttach::Auto).expect("a guard in place of the former");
+        let runner = program(in_force(&lab, "guard_link", "quiet0").program);
+        for case in [
+            ("without a tag", packet(INSIDE), true, Forwarded),
+            ("its own tag", tagged(7, INSIDE), true, Forwarded),
+            ("its own tag with a priority", tagged(5 << 13 | 7, INSIDE), false, ForeignSource),
+            ("its own tag, a good source", tagged(7, OWN), false, Pass),
+            ("another tag", tagged(8, INSIDE), true, Uncounted),
+        ] {
+            assert_eq!(check(&runner, &guard, &case), None);
+        }
     });
 }
 

@@ -112,3 +112,13 @@ fn a_tag_finds_room_in_the_frame_whatever_the_device_says() {
     let snapshot = world.compile().generation.snapshot;
     assert_eq!(snapshot.edges[edge(&world, "lan0.20").index()].mtu, 3806);
 }
+
+#[test]
+fn the_gate_of_a_bridge_or_bond_is_run_by_the_kernels_stack() {
+    let mut world = World::new();
+    world.link("lan0").kind = "bridge".to_owned();
+    world.link("lan1").kind = "bond".to_owned();
+    let ports = world.compile().generation.gate.ports;
+    let generic: Vec<_> = ports.iter().map(|port| (port.interface.as_str(), port.generic)).collect();
+    assert_eq!(generic, [("lan0", true), ("lan1", true), ("wan0", false), ("wan1", false)]);
+}
