@@ -129,6 +129,9 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Octets of the tag of a frame that leaves by a VLAN.
+const TAG: usize = 4;
+
 /// The headers of a frame that leaves.
 pub struct Headers {
     /// The MAC that it goes to.
@@ -147,8 +150,9 @@ impl Headers {
         let octet = |at: usize| frame.get(at..at + 2).and_then(|octet| u8::from_str_radix(octet, 16).ok());
         let bytes: Vec<u8> = (0..frame.len()).step_by(2).filter_map(octet).collect();
         let link = Ethernet::read(&bytes)?;
-        let packet = Ipv6::new(bytes.get(ethernet::HEADER..)?)?;
-        let upper = bytes.get(ethernet::HEADER + ipv6::HEADER..).unwrap_or_default();
+        let start = ethernet::HEADER + if link.ether_type == ethernet::IPV6 { 0 } else { TAG };
+        let packet = Ipv6::new(bytes.get(start..)?)?;
+        let upper = bytes.get(start + ipv6::HEADER..).unwrap_or_default();
         let error = upper.first_chunk::<{ icmpv6::ERROR_HEADER }>().map_or((0, 0, 0), |upper| {
             (upper[0], upper[1], u32::from_be_bytes([upper[4], upper[5], upper[6], upper[7]]))
         });

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use crate::control::compile::{CompileError, compile, steering_of};
-use crate::control::config::{Config, NextHop};
+use crate::control::config::{Config, NextHop, edge_name};
 use crate::control::ids::{Ids, TooMany};
 use crate::control::kernel::{Address, Hop, KernelState, Link, Preference, Route, RouteKind, TABLE_MAIN};
 use crate::hash::{HashKey, KEY_WORDS, mix};
@@ -55,6 +55,8 @@ const fn hash_key() -> [u64; KEY_WORDS] {
 /// Routers that `next_hop = "auto"` finds.
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const MTU: u16 = 1500;
+/// First made-up index of devices that only carry VLANs.
+const LOWER: u32 = 1000;
 const RTPROT_STATIC: u8 = 4;
 const RTPROT_RA: u8 = 9;
 
@@ -110,29 +112,37 @@ impl<'a> Planner<'a> {
 
     fn kernel(&self, hints: &Hints) -> KernelState {
         let mut kernel = KernelState::default();
-        let lans = self.config.lans.iter().map(|lan| (&lan.interface, None));
-        let isps = self.config.isps.iter().map(|isp| (&isp.interface, isp.mtu));
-        for (interface, mtu) in lans.chain(isps) {
-            let Some(edge) = self.ids.edge(interface) else { continue };
-            let mac = hints.macs.get(&edge).copied().unwrap_or_else(|| own_mac(edge));
-            kernel.links.insert(
-                ifindex(edge),
-                Link {
-                    name: interface.clone(),
-                    ifindex: ifindex(edge),
-                    mac: Some(mac),
-                    mtu: u32::from(mtu.unwrap_or(MTU).max(MTU)),
-                    admin_up: true,
-                    carrier: true,
-                    ..Link::default()
-                },
-            );
+        let lans = self.config.lans.iter().map(|lan| (&lan.interface, lan.vlan, None));
+        let isps = self.config.isps.iter().map(|isp| (&isp.interface, isp.vlan, isp.mtu));
+        for (interface, vlan, mtu) in lans.chain(isps) {
+            let name = edge_name(interface, vlan);
+            let Some(edge) = self.ids.edge(&name) else { continue };
+            let link = Link {
+                name,
+                ifindex: ifindex(edge),
+                mac: Some(hints.macs.get(&edge).copied().unwrap_or_else(|| own_mac(edge))),
+                mtu: u32::from(mtu.unwrap_or(MTU).max(MTU)),
+                admin_up: true,
+                carrier: true,
+                ..Link::default()
+            };
+            if let (Some(vlan), Some(port)) = (vlan, self.ids.port(interface)) {
+                // The device below, unless it is an edge of its own, whose link follows or was made.
+                let lower = self.ids.edge(interface).map_or(LOWER + u32::from(port.0), ifindex);
+                let device = Link { name: interface.clone(), ifindex: lower, ..link.clone() };
+                kernel.links.entry(lower).or_insert(device);
+                let above = Link { kind: "vlan".to_owned(), lower: Some(lower), vlan: Some(vlan), ..link };
+                kernel.links.insert(ifindex(edge), above);
+            } else {
+                kernel.links.insert(ifindex(edge), link);
+            }
         }
         let auto = self.config.isps.iter().filter(|isp| isp.next_hop == NextHop::Auto);
-        let auto = auto.filter_map(|isp| self.ids.edge(&isp.interface));
+        let auto = auto.filter_map(|isp| self.ids.edge(&edge_name(&isp.interface, isp.vlan)));
         let default = Prefix::containing(Ipv6Addr::UNSPECIFIED, 0);
         kernel.routes.extend(auto.map(|edge| route(default, RTPROT_RA, edge, Some(ROUTER))));
-        if let Some(lan) = self.config.lans.first().and_then(|lan| self.ids.edge(&lan.interface)) {
+        if let Some(lan) = self.config.lans.first().and_then(|lan| self.ids.edge(&edge_name(&lan.interface, lan.vlan)))
+        {
             let internal = self.config.site.internal.iter();
             kernel.routes.extend(internal.clone().map(|prefix| route(*prefix, RTPROT_STATIC, lan, None)));
             kernel.addresses.extend(internal.take(1).map(|prefix| Address {
