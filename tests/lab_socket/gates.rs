@@ -95,7 +95,10 @@ fn preflight_sees_what_is_wrong_and_that_its_remedy_helps() {
 
         lab.ip(&["link", "add", "br0", "type", "bridge"]);
         let bridge = findings(&["br0", "lo", "nonesuch0"], same);
-        assert!(bridge.iter().any(|finding| finding.value == "not built yet: a bridge as a port"), "{bridge:?}");
+        assert!(
+            bridge.iter().any(|finding| finding.value == "a bridge leads to an ISP, which is not built yet"),
+            "{bridge:?}"
+        );
         for interface in ["br0", "lo", "nonesuch0"] {
             let fatal = |finding: &&Finding| finding.severity == Severity::Fatal;
             assert!(bridge.iter().filter(fatal).any(|finding| finding.interface.as_deref() == Some(interface)));
