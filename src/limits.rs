@@ -148,6 +148,28 @@ limits! {
     MAX_RULES: usize = 256, "rules";
     /// Allow rules of the inbound filter.
     MAX_ALLOWS: usize = 256, "rules";
+    /// Neighbor Solicitations per second of one ISP that the ND proxy answers for hosts it knows.
+    ND_ANSWERS_PER_SECOND: u64 = 500, "answers/s";
+    /// Such answers in one burst.
+    ND_ANSWER_BURST: u64 = 500, "answers";
+    /// Neighbor Solicitations per second of one ISP that are answered unasked (`nd_proxy =
+    /// "static"`).
+    ND_UNCONFIRMED_PER_SECOND: u64 = 100, "answers/s";
+    /// Such answers in one burst.
+    ND_UNCONFIRMED_BURST: u64 = 100, "answers";
+    /// Hosts per second that the ND proxy looks for inside on behalf of one ISP: few enough for the
+    /// kernel to keep its neighbour table (`gc_thresh2`) through a scan.
+    ND_ASKS_PER_SECOND: u64 = 20, "hosts/s";
+    /// Such hosts in one burst.
+    ND_ASK_BURST: u64 = 40, "hosts";
+    /// Neighbor Solicitations of one ISP that wait for a host inside.
+    ND_WAITING: usize = 128, "solicitations";
+    /// Time for which one waits: the kernel asks three times, a second apart.
+    ND_WAIT_NANOS: u64 = 3_000_000_000, "nanoseconds";
+    /// Time between two looks whether the hosts inside have answered.
+    ND_LOOK_NANOS: u64 = 10_000_000, "nanoseconds";
+    /// Solicited-node groups joined on one ISP's link.
+    ND_GROUPS: usize = 256, "groups";
     /// Rest after a look at the kernel's tables, in multiples of the time that the look took.
     NETLINK_REST: u32 = 4, "times";
 }

@@ -1,12 +1,15 @@
 //! The few system calls that the standard library does not offer: the monotonic clock,
-//! eventfd and poll; and one instruction, prefetch. With `xdp/` the only place with unsafe code.
+//! eventfd, poll and packet sockets; and one instruction, prefetch. With `xdp/` the only place with unsafe code.
 #![expect(unsafe_code, reason = "system calls")]
+
+mod packet;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use crate::units::Nanos;
+pub use packet::PacketSocket;
 
 /// The time of `CLOCK_MONOTONIC`, the clock that the gate stamps frames with.
 pub fn now() -> Nanos {

@@ -37,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("xdp", &["port", "snapshot", "flow", "hash", "observe::report", "units", "verdict", "limits", "os"]),
     ("worker", &["datapath", "port", "snapshot", "flow", "observe", "units", "verdict", "limits", "os"]),
-    ("control", &["npt", "snapshot", "flow", "hash", "observe", "units", "verdict", "limits", "os"]),
+    ("control", &["wire", "npt", "snapshot", "flow", "hash", "observe", "units", "verdict", "limits", "os"]),
     (
         "replay",
         &[

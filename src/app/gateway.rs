@@ -11,6 +11,7 @@ use super::dataplane::{self, Barriers, Dataplane, Surroundings};
 use super::explainer::Explainer;
 use super::host;
 use super::memory::Memory;
+use super::nd_proxy::NdProxies;
 use super::privileges;
 use super::reporter::Reporter;
 use super::{GatewayError, Places};
@@ -32,6 +33,7 @@ pub struct Gateway {
     around: Surroundings,
     dataplane: Option<Dataplane>,
     memory: Memory,
+    nd_proxies: NdProxies,
     reporter: Reporter,
     /// The flow memory of [`Surroundings::world`].
     flows: Arc<PinnedFlows>,
@@ -90,8 +92,11 @@ impl Gateway {
         };
         let barriers = Barriers::set(&around, &generation.gate)?;
         let dataplane = Dataplane::start(&around, &generation, barriers)?;
+        let counters = Arc::clone(around.observed.nd_counters());
+        let mut nd_proxies = NdProxies::new(around.world.clone(), control.wants(), counters);
+        nd_proxies.follow(&generation.proxies);
         let (dataplane, retired) = (Some(dataplane), Vec::new());
-        let mut gateway = Self { control, around, dataplane, memory, reporter, flows, exits, retired };
+        let mut gateway = Self { control, around, dataplane, memory, nd_proxies, reporter, flows, exits, retired };
         gateway.tell_start();
         gateway.report();
         Ok(gateway)
@@ -185,6 +190,7 @@ impl Gateway {
         let former = self.around.world.snapshot.swap(Arc::new(generation.snapshot.clone()));
         self.retired.push(former);
         self.around.tables.store(Arc::new(generation.gate.clone()));
+        self.nd_proxies.follow(&generation.proxies);
     }
 
     fn hear_workers(&mut self) {
@@ -203,6 +209,7 @@ impl Gateway {
     fn tick(&mut self) -> Result<(), GatewayError> {
         self.flows.served(now());
         self.memory.sweep(now());
+        self.nd_proxies.retry();
         if self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
             self.follow()?;
         }

@@ -5,6 +5,7 @@ mod explainer;
 mod gateway;
 mod host;
 mod memory;
+mod nd_proxy;
 mod privileges;
 mod reporter;
 

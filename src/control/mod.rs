@@ -11,6 +11,7 @@ pub mod host_rules;
 pub mod ids;
 pub mod kernel;
 pub mod mirror;
+pub mod nd_proxy;
 pub mod neighbours;
 pub mod netlink;
 pub mod socket;

@@ -32,7 +32,12 @@ pub fn gate(judged: &GateJudgement, world: &World<'_>, frame: &[u8]) -> String {
         }
         (GateCause::OwnAddress, _) => "one of the gateway's own addresses".to_owned(),
         (GateCause::Route(prefix, GateAction::Pass), _) => format!("{prefix} is the kernel's to route"),
-        (GateCause::Route(prefix, GateAction::Steer), _) => format!("{prefix} is Sixways' at {edge}"),
+        (GateCause::Route(prefix, GateAction::Proxy), GateVerdict::Passed) => {
+            format!("a Neighbor Solicitation for {prefix}, which the ND proxy answers for at {edge}")
+        }
+        (GateCause::Route(prefix, GateAction::Steer | GateAction::Proxy), _) => {
+            format!("{prefix} is Sixways' at {edge}")
+        }
         (GateCause::NoRoute(GateRole::Lan), _) => "the kernel routes it nowhere inside".to_owned(),
         (GateCause::NoRoute(GateRole::Isp), _) => "in no ISP's prefix".to_owned(),
     }

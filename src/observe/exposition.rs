@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::families::{self as family, Family, Kind};
 use super::latency::Latency;
+use super::nd_proxy::NdOutcome;
 use super::report::SocketCounts;
 use super::sample::{EdgeCounts, Sample};
 use super::topology::{NamedEdge, Topology};
@@ -113,6 +114,12 @@ fn isps(page: &mut Page, sample: &Sample) {
     page.family(&family::ISP_UP, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], u64::from(isp.usable))));
     page.family(&family::ISP_SHARE, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], isp.share)));
     page.family(&family::ISP_FLOWS, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], sample.flows_of(isp))));
+    page.family(&family::ND_PROXY, |rows| {
+        for isp in isps {
+            let Some(counts) = sample.nd_proxy(isp.id) else { continue };
+            NdOutcome::ALL.iter().for_each(|outcome| rows.row(&[&isp.name, outcome.label()], counts[outcome.index()]));
+        }
+    });
 }
 
 fn flows(page: &mut Page, sample: &Sample) {

@@ -99,6 +99,8 @@ families! {
     ISP_SHARE = "sixways_isp_share_ratio" Gauge ["isp"];
     /// Flows that have a mapping of the ISP.
     ISP_FLOWS = "sixways_isp_flows" Gauge ["isp"];
+    /// Neighbor Solicitations heard on the link of an ISP with nd_proxy, by what became of them.
+    ND_PROXY = "sixways_nd_proxy_solicitations_total" Counter ["isp", "outcome"];
     /// Records in flow memory, as of the latest round through it; companions are what goes along with flows, like address pairs.
     FLOW_RECORDS = "sixways_flow_records" Gauge ["state", "protocol"];
     /// Flows that flow memory is made for; twice as many records have a place in it.

@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod families;
 pub mod flows;
 pub mod latency;
+pub mod nd_proxy;
 pub mod report;
 pub mod sample;
 pub mod status;

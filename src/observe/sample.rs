@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::counters::{EdgeCounters, FlowCounters, WorkerCounters};
 use super::latency::Latency;
+use super::nd_proxy::NdCounts;
 use super::report::{GateCounts, GuardCounts, PortReport, Report, SocketCounts};
 use super::topology::{NamedEdge, NamedIsp, Topology};
 use crate::flow::Evicted;
@@ -138,6 +139,8 @@ pub struct Sample {
     pub latency: [Latency; 2],
     /// Read after the workers.
     pub report: Report,
+    /// Neighbor Solicitations of every ISP that the ND proxy listens to.
+    pub nd_proxy: Vec<(UplinkId, NdCounts)>,
     /// By port and queue: what the sockets have counted, those that are closed by now included.
     pub sockets: BTreeMap<(PortId, usize), SocketCounts>,
     /// By [`EdgeId`]: the gate's latest counts, even if it has no gate now.
@@ -190,6 +193,7 @@ impl Sample {
             workers,
             latency: [Latency::default(), Latency::default()],
             report: Report::default(),
+            nd_proxy: Vec::new(),
             sockets: BTreeMap::new(),
             gates: [GateCounts::default(); MAX_EDGES],
             guards: [GuardCounts::default(); MAX_EDGES],
@@ -255,6 +259,11 @@ impl Sample {
     /// Packets that all workers together have translated by the mappings of `isp`.
     pub fn translated(&self, isp: UplinkId, direction: Direction) -> u64 {
         self.translated[isp.index()][direction.index()]
+    }
+
+    /// What became of the Neighbor Solicitations of `isp`; `None` if nobody listens to them.
+    pub fn nd_proxy(&self, isp: UplinkId) -> Option<&NdCounts> {
+        self.nd_proxy.iter().find(|(id, _)| *id == isp).map(|(_, counts)| counts)
     }
 
     /// Flows with a mapping of `isp`.

@@ -1,5 +1,7 @@
 //! What `sixways status` shows, as the control socket hands it over.
 
+mod nd_proxy;
+
 use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use crate::port::Ledger;
 use crate::snapshot::Role;
 use crate::units::{Direction, Nanos};
 use crate::verdict::DropReason;
+pub use nd_proxy::NdProxyStatus;
 
 /// The whole of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ pub struct Status {
     pub not_ready: String,
     /// Every ISP.
     pub isps: Vec<IspStatus>,
+    /// The ND proxy, where an ISP asks for it.
+    pub nd_proxy: Vec<NdProxyStatus>,
     /// Every interface.
     pub interfaces: Vec<InterfaceStatus>,
     /// Flow memory.
@@ -242,6 +247,7 @@ impl Status {
             generation: topology.generation,
             not_ready: observed.readiness(now).err().unwrap_or_default(),
             isps: topology.isps.iter().map(|isp| rates.isp(isp, weight(&isp.name))).collect(),
+            nd_proxy: rates.nd_proxy(),
             interfaces: topology.edges.iter().map(|edge| rates.interface(edge)).collect(),
             flows: rates.flows(),
             fragments: FragmentStatus {

@@ -13,6 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::counters::WorkerCounters;
 use super::latency::{LatencyCollector, LatencyRecorder};
+use super::nd_proxy::NdCounters;
 use super::report::{GateCounts, GuardCounts, Report, SocketCounts};
 use super::sample::Sample;
 use super::topology::Topology;
@@ -44,6 +45,7 @@ pub struct Observed {
     latest: ArcSwap<Sample>,
     /// The sample that rates start from.
     earlier: ArcSwapOption<Sample>,
+    nd_proxy: Arc<NdCounters>,
     books: Mutex<Books>,
 }
 
@@ -76,6 +78,7 @@ impl Observed {
             facts: ArcSwap::default(),
             latest: ArcSwap::from_pointee(empty),
             earlier: ArcSwapOption::empty(),
+            nd_proxy: Arc::default(),
             books: Mutex::new(Books {
                 workers: Vec::new(),
                 running: 0,
@@ -137,6 +140,7 @@ impl Observed {
         let mut sample = Sample::of_workers(&books.workers, books.running);
         sample.at = now;
         sample.report = report();
+        sample.nd_proxy = self.nd_proxy.load();
         for port in &sample.report.ports {
             for (queue, counts) in port.sockets.iter().enumerate() {
                 let at = (port.port, queue);
@@ -164,6 +168,11 @@ impl Observed {
         if due && former.at > Nanos::default() {
             self.earlier.store(Some(former));
         }
+    }
+
+    /// What the ND proxy counts by.
+    pub const fn nd_counters(&self) -> &Arc<NdCounters> {
+        &self.nd_proxy
     }
 
     /// The latest sample.

@@ -80,6 +80,10 @@ pub enum GateAction {
     Pass,
     /// The workers translate it.
     Steer,
+    /// As [`GateAction::Steer`], but Neighbor Solicitations are the control thread's, which answers
+    /// them for the hosts inside. The kernel gets them as multicast frames, so that it neither
+    /// forwards nor refuses them.
+    Proxy,
 }
 
 /// The guard of one ISP edge: a longest-match deny list on the source address, so that the

@@ -10,6 +10,7 @@ mod gate;
 mod ingress;
 mod intervals;
 mod mappings;
+mod nd_proxy;
 mod neighbours;
 mod routes;
 mod rules;
@@ -26,6 +27,7 @@ pub use gate::{
 };
 pub use ingress::{Ingress, MARK};
 pub use mappings::{MappingTable, UplinkMapping};
+pub use nd_proxy::ProxyLink;
 pub use neighbours::{NeighbourState, NeighbourTable, NeighbourTableFull};
 pub use routes::{LanRoute, LanRoutes};
 pub use rules::{Match, Traffic};
@@ -36,13 +38,16 @@ use crate::hash::HashKey;
 use crate::npt::Prefix;
 use crate::units::{EdgeId, MacAddr, PortId, UplinkId};
 
-/// Everything that one compilation makes: what workers read and what the gate enforces.
+/// Everything that one compilation makes: what workers read, what the gate enforces, and the links
+/// on which hosts are answered for.
 #[derive(Clone, Debug)]
 pub struct Generation {
     /// For the workers.
     pub snapshot: Snapshot,
     /// For the gate and guard programs.
     pub gate: GateTables,
+    /// For the ND proxy.
+    pub proxies: Vec<ProxyLink>,
 }
 
 /// The data plane's picture of the world.

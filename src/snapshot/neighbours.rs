@@ -86,6 +86,21 @@ impl NeighbourTable {
         (NeighbourState::Unknown, None)
     }
 
+    /// Every neighbour that packets can go to; none counts as used.
+    pub fn resolved(&self) -> impl Iterator<Item = (EdgeId, Ipv6Addr)> {
+        self.slots.iter().filter_map(|slot| {
+            let (key, word) = slot.read();
+            (word >> 56 == KIND_RESOLVED).then(|| (edge_of(word), Ipv6Addr::from_bits(key)))
+        })
+    }
+
+    /// Whether packets can go to `address` on `edge`; it does not count as used.
+    pub fn is_resolved(&self, edge: EdgeId, address: Ipv6Addr) -> bool {
+        let is_it =
+            |(key, word): (u128, u64)| word >> 56 == KIND_RESOLVED && key == address.to_bits() && edge_of(word) == edge;
+        self.probe(edge, address).map(Slot::read).take_while(|(_, word)| word >> 56 != 0).any(is_it)
+    }
+
     /// Stores what is known of `address` on `edge`. Control alone calls this.
     ///
     /// # Errors
@@ -225,6 +240,17 @@ mod tests {
         assert!(table.take_used(EdgeId(1), address(1)));
         assert!(!table.take_used(EdgeId(1), address(1)));
         assert!(!table.take_used(EdgeId(2), address(1)));
+    }
+
+    #[test]
+    fn a_look_that_is_no_use_finds_the_resolved_alone() {
+        let table = NeighbourTable::new(64);
+        table.set(EdgeId(1), address(1), NeighbourState::Resolved(MacAddr([2; 6]))).unwrap();
+        table.set(EdgeId(1), address(2), NeighbourState::Failed).unwrap();
+        assert!(table.is_resolved(EdgeId(1), address(1)));
+        assert!(!table.is_resolved(EdgeId(2), address(1)) && !table.is_resolved(EdgeId(1), address(2)));
+        assert_eq!(table.resolved().collect::<Vec<_>>(), [(EdgeId(1), address(1))]);
+        assert!(!table.take_used(EdgeId(1), address(1)));
     }
 
     #[test]

@@ -271,6 +271,7 @@ const fn action(action: GateAction) -> u32 {
     match action {
         GateAction::Pass => 1,
         GateAction::Steer => 2,
+        GateAction::Proxy => 3,
     }
 }
 

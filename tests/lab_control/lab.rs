@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use sixways::control::config::{
-    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NextHop, OnStop, Site,
+    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NdProxy, NextHop, OnStop, Site,
 };
 use sixways::npt::Mapping;
 
@@ -185,6 +185,7 @@ pub fn config() -> Config {
         tier: 1,
         mtu: None,
         mss_clamp: MssClamp::Auto,
+        nd_proxy: NdProxy::Off,
     };
     Config {
         site: Site { internal: vec!["fd12:3456:789a::/48".parse().expect("a prefix")], accept_any_uplink: false },

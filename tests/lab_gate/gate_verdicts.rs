@@ -27,15 +27,17 @@ const VRRP_MAC: MacAddr = MacAddr([0, 0, 0x5e, 0, 2, 9]);
 const HOST: &str = "fd12:3456:789a:10::10";
 const INTERNET: &str = "2001:db8:f::53";
 const EXTERNAL: &str = "2001:db8:1:10::10";
+const PROXIED: &str = "2001:db8:1:77ab::10";
 
 pub fn tables() -> GatePort {
-    use GateAction::{Pass, Steer};
+    use GateAction::{Pass, Proxy, Steer};
     let routes = [
         (LAN, "fd12:3456:789a:20::/60", Pass),
         (LAN, "fd12:3456:789a:2f::/64", Steer),
         (LAN, "2001:db8:1:d::/64", Pass),
         (ISP, "2001:db8:1::/48", Steer),
         (ISP, "2001:db8:1:d::/64", Pass),
+        (ISP, "2001:db8:1:77ab::/64", Proxy),
     ];
     GatePort {
         port: PortId(0),
@@ -104,8 +106,21 @@ fn typed(mut frame: Vec<u8>, ether_type: [u8; 2]) -> Vec<u8> {
     frame
 }
 
+/// `frame` with another octet.
+fn with(mut frame: Vec<u8>, at: usize, octet: u8) -> Vec<u8> {
+    frame[at] = octet;
+    frame
+}
+
 fn cut(mut frame: Vec<u8>, length: usize) -> Vec<u8> {
     frame.truncate(length);
+    frame
+}
+
+/// A frame of the ISP with this message behind the header, as ICMPv6 of this hop limit.
+fn icmpv6(destination: &str, hop_limit: u8, kind: u8) -> Vec<u8> {
+    let mut frame = isp(destination);
+    (frame[24], frame[25], frame[58]) = (58, hop_limit, kind);
     frame
 }
 
@@ -160,6 +175,13 @@ pub fn cases() -> Vec<Case> {
         ("ISP: other transit", isp("2001:db8:9::1"), Transit, ISP),
         ("ISP: an inside address", isp(HOST), Transit, ISP),
         ("ISP: what only the LAN edge passes", isp("fd12:3456:789a:20::20"), Transit, ISP),
+        ("ISP: a solicitation of a host that is answered for", icmpv6(PROXIED, 255, 135), Pass, ISP),
+        ("ISP: one that came by a router", icmpv6(PROXIED, 254, 135), Redirect, ISP),
+        ("ISP: an advertisement", icmpv6(PROXIED, 255, 136), Redirect, ISP),
+        ("ISP: no message behind the header", cut(icmpv6(PROXIED, 255, 135), 58), Redirect, ISP),
+        ("ISP: UDP of the same octets", with(icmpv6(PROXIED, 255, 135), 24, 17), Redirect, ISP),
+        ("ISP: another packet for such a host", isp(PROXIED), Redirect, ISP),
+        ("ISP: a solicitation of a host that is not", icmpv6(EXTERNAL, 255, 135), Redirect, ISP),
         ("VLAN 0 is untagged", frame(LAN_MAC, Some(0), HOST, INTERNET, 40), Redirect, LAN),
         ("VLAN 0 with a priority", frame(LAN_MAC, Some(5 << 13), HOST, "fd12:3456:789a:20::20", 40), Pass, LAN),
         ("a priority besides the VLAN", frame(ISP_MAC, Some(7 << 13 | VLAN), INTERNET, EXTERNAL, 40), Redirect, ISP),
@@ -305,6 +327,9 @@ fn frames_leave_untagged(runner: &Runner) {
     }
     let passed = frame(ISP_MAC, Some(VLAN), INTERNET, "fe80::2", 40);
     assert_eq!(runner.run(&passed), (Pass.code(), passed), "what the kernel gets is as it came");
+    let solicitation = icmpv6(PROXIED, 255, 135);
+    let to_group = with(solicitation.clone(), 0, ISP_MAC.0[0] | 1);
+    assert_eq!(runner.run(&solicitation), (Pass.code(), to_group), "the kernel does not forward a group's frame");
 }
 
 fn tables_change_in_place(runner: &Runner, gate: &mut Gate) {

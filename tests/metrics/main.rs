@@ -15,6 +15,7 @@ use parsed::Parsed;
 use sixways::flow::{Evicted, State};
 use sixways::observe::exposition::render;
 use sixways::observe::families;
+use sixways::observe::nd_proxy::NdOutcome;
 use sixways::units::{Direction, EdgeId, Nanos, UplinkId};
 use sixways::verdict::{DropReason, Place};
 
@@ -71,6 +72,11 @@ fn busy_gateway() -> Gateway {
     first.fragments_inserted.add(6);
     first.fragments_found.add(11);
     second.fragments_evicted.add(8);
+    let neighbours = gateway.observed.nd_counters();
+    neighbours.show(UplinkId(1));
+    for outcome in [NdOutcome::Answered, NdOutcome::Answered, NdOutcome::NoHost, NdOutcome::RateLimited] {
+        neighbours.count(UplinkId(1), outcome);
+    }
     for worker in 0..2 {
         gateway.fill(worker);
         gateway.recorders[worker].record(Direction::Outbound, Nanos(1_700));
@@ -137,6 +143,19 @@ fn the_identities_hold_in_the_output_when_quiet() {
     assert_eq!(parsed.get("sixways_tx_bytes_total{interface=\"wan0\"}"), 3000.0 * 1294.0);
     assert_eq!(parsed.sum("sixways_umem_frames", &["worker=\"1\""]), 4096.0);
     assert_eq!(parsed.get("sixways_umem_frames_lost{worker=\"0\"}"), 0.0);
+}
+
+#[test]
+fn solicitations_are_told_of_isps_with_a_proxy_alone() {
+    let parsed = Parsed::new(&page(&busy_gateway()));
+    let counted = |isp: &str, outcome: NdOutcome| {
+        let labels = [format!("isp=\"{isp}\""), format!("outcome=\"{}\"", outcome.label())];
+        parsed.sum("sixways_nd_proxy_solicitations_total", &[&labels[0], &labels[1]])
+    };
+    let counts = NdOutcome::ALL.map(|outcome| counted("cable", outcome));
+    assert_eq!(counts, [2.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+    let samples = parsed.samples.keys().filter(|sample| sample.starts_with("sixways_nd_proxy_solicitations_total"));
+    assert_eq!(samples.count(), NdOutcome::ALL.len(), "zeros of every outcome, and nothing of the other ISP");
 }
 
 #[test]

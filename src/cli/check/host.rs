@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::app::socket_options;
 use crate::control::bypass;
-use crate::control::config::Config;
+use crate::control::config::{Config, NdProxy};
 use crate::control::kernel::KernelState;
 use crate::control::netlink::Netlink;
 use crate::npt::{Mapping, Prefix};
@@ -48,6 +48,7 @@ pub fn look(config: &Config) -> anyhow::Result<HostReport> {
     }
     own_addresses(config, &kernel, &mut report.warnings);
     subnet_ffff(config, &kernel, &mut report.warnings);
+    on_link(config, &kernel, &mut report.warnings);
     if !here.is_empty() {
         let (bypassed, unanswered) = bypass::bypassed(&here);
         report.warnings.extend(bypassed.into_iter().map(|one| format!("{} {}", one.what, one.effect)));
@@ -132,6 +133,26 @@ fn own_addresses(config: &Config, kernel: &KernelState, warnings: &mut Vec<Strin
     }
 }
 
+/// An ISP that puts the prefix on the link asks there for every address of it.
+fn on_link(config: &Config, kernel: &KernelState, warnings: &mut Vec<String>) {
+    for isp in config.isps.iter().filter(|isp| isp.nd_proxy == NdProxy::Off) {
+        let Some(link) = kernel.link(&isp.interface) else { continue };
+        for external in isp.mappings.iter().map(Mapping::external) {
+            let is_here = kernel.main_routes().into_iter().any(|route| {
+                let direct = route.hops.iter().any(|hop| hop.ifindex == link.ifindex && hop.gateway.is_none());
+                route.prefix.len() == 64 && external.covers(route.prefix) && direct
+            });
+            if is_here {
+                warnings.push(format!(
+                    "{}'s {external} is on the link of {}: if the ISP does not route it to the gateway, no answer comes \
+                     back without nd_proxy = true",
+                    isp.name, isp.interface
+                ));
+            }
+        }
+    }
+}
+
 /// Subnet 0xFFFF has no image with prefixes of up to 48 bits.
 fn subnet_ffff(config: &Config, kernel: &KernelState, warnings: &mut Vec<String>) {
     let lans: Vec<u32> = config
@@ -182,7 +203,7 @@ fn subnet(prefix: Prefix) -> u16 {
 mod tests {
     use super::*;
     use crate::control::config::parse;
-    use crate::control::kernel::{Address, Link};
+    use crate::control::kernel::{Address, Hop, Link, Preference, Route, RouteKind, TABLE_MAIN};
 
     const LAN: u32 = 7;
     const WAN: u32 = 8;
@@ -219,6 +240,33 @@ mod tests {
         let meant = "the gateway's own 2001:db8:1:7c4a::10 lies in fiber's 2001:db8:1::/48: host fd12:3456:789a:1::10, \
                      whose image it is, cannot leave by fiber (image-is-gateway)";
         assert_eq!(warnings, [meant]);
+    }
+
+    #[test]
+    fn a_prefix_on_the_isps_link_is_warned_of_unless_it_is_answered_for() {
+        let mut kernel = kernel(&[]);
+        let route = |text: &str, ifindex| Route {
+            table: TABLE_MAIN,
+            prefix: text.parse().unwrap(),
+            kind: RouteKind::Unicast,
+            metric: 256,
+            preference: Preference::Medium,
+            protocol: 2,
+            hops: vec![Hop { ifindex, gateway: None, dead: false }],
+        };
+        let warned = |kernel: &KernelState, config: &Config| {
+            let mut warnings = Vec::new();
+            on_link(config, kernel, &mut warnings);
+            warnings
+        };
+        kernel.routes = vec![route("2001:db8:1:7c4a::/64", LAN), route("2001:db8:a::/64", WAN)];
+        assert_eq!(warned(&kernel, &config()), [""; 0]);
+        kernel.routes.push(route("2001:db8:1:7c4a::/64", WAN));
+        kernel.routes.remove(0);
+        let mut config = config();
+        assert!(matches!(&warned(&kernel, &config)[..], [one] if one.contains("fiber") && one.contains("wan0")));
+        config.isps[0].nd_proxy = NdProxy::Confirmed;
+        assert_eq!(warned(&kernel, &config), [""; 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::control::config::{Config, Isp, NextHop};
+use crate::control::config::{Config, Isp, NdProxy, NextHop};
 use crate::npt::{Mapping, Prefix};
 
 /// Warnings that follow from the file alone.
@@ -13,6 +13,7 @@ pub fn lints(config: &Config) -> Vec<String> {
     unmapped(config, &mut warnings);
     nested(config, &mut warnings);
     next_hops(config, &mut warnings);
+    nd_proxy(config, &mut warnings);
     metrics(config, &mut warnings);
     warnings
 }
@@ -112,6 +113,26 @@ fn next_hops(config: &Config, warnings: &mut Vec<String>) {
     }
 }
 
+/// A link has a /64: what is shorter is routed, as a rule.
+fn nd_proxy(config: &Config, warnings: &mut Vec<String>) {
+    for isp in config.isps.iter().filter(|isp| isp.nd_proxy != NdProxy::Off) {
+        for external in isp.mappings.iter().map(Mapping::external).filter(|external| external.len() < 64) {
+            warnings.push(format!(
+                "{}: nd_proxy answers for {external}, but a prefix on a link is a /64: where the ISP routes it to the \
+                 gateway, nd_proxy does nothing",
+                isp.name
+            ));
+        }
+        if isp.nd_proxy == NdProxy::Static {
+            warnings.push(format!(
+                "{}: nd_proxy = \"static\" has the ISP's router remember whatever address somebody scans; `true` answers \
+                 for hosts that exist",
+                isp.name
+            ));
+        }
+    }
+}
+
 fn metrics(config: &Config, warnings: &mut Vec<String>) {
     if let Some(listen) = config.metrics.listen.filter(|listen| !listen.ip().is_loopback()) {
         warnings.push(format!("metrics are served on {listen} to everybody who reaches it, without a password"));
@@ -185,5 +206,16 @@ mod tests {
         let isp = "prefix = \"2001:db8:1::/48\"\nnext_hop = \"2001:db8:1:1::1\"";
         let warnings = of("[\"2001:db9::/48\"]", &[isp]);
         assert!(matches!(&warnings[..], [one] if one.contains("the host 2001:db9:0:1::1 has")), "{warnings:?}");
+    }
+
+    #[test]
+    fn an_nd_proxy_for_what_is_routed_or_for_nobody_is_warned_of() {
+        let isp = |external: &str, nd_proxy: &str| format!("prefix = \"{external}\"\nnd_proxy = {nd_proxy}");
+        let of_isp = |external: &str, nd_proxy: &str| of("[\"2001:db9:0:10::/64\"]", &[&isp(external, nd_proxy)]);
+        assert_eq!(of_isp("2001:db8:1::/64", "true"), [""; 0]);
+        let warnings = of_isp("2001:db8:1::/64", "\"static\"");
+        assert!(matches!(&warnings[..], [one] if one.contains("somebody scans")), "{warnings:?}");
+        let warnings = of("[\"2001:db9::/48\"]", &[&isp("2001:db8:1::/48", "true")]);
+        assert!(matches!(&warnings[..], [one] if one.contains("2001:db8:1::/48, but")), "{warnings:?}");
     }
 }

@@ -14,6 +14,7 @@ pub fn render(status: &Status) -> String {
     let parts = [
         head(status),
         isps(status),
+        nd_proxy(status),
         interfaces(status),
         flows(&status.flows),
         flow_memory(status),
@@ -22,7 +23,7 @@ pub fn render(status: &Status) -> String {
         drops(status),
         accounting(&status.accounting),
     ];
-    parts.join("\n")
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 fn head(status: &Status) -> String {
@@ -64,6 +65,29 @@ fn isps(status: &Status) -> String {
             packets_per_second(isp.inbound),
             count(isp.flows),
         ]);
+    }
+    table.to_string()
+}
+
+/// Nothing where no ISP asks for it.
+fn nd_proxy(status: &Status) -> String {
+    if status.nd_proxy.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&[
+        ("ND PROXY", Left),
+        ("ANSWERED", Right),
+        ("", Right),
+        ("NO HOST", Right),
+        ("REPEATED", Right),
+        ("RATE-LIMITED", Right),
+        ("NOT PROXIED", Right),
+        ("INVALID", Right),
+    ]);
+    for isp in &status.nd_proxy {
+        let others = [isp.no_host, isp.repeated, isp.rate_limited, isp.not_proxied, isp.invalid];
+        let answered = [isp.isp.clone(), count(isp.answered.total), scaled(isp.answered.per_second, "/s")];
+        table.row(answered.into_iter().chain(others.map(|counted| count(counted.total))));
     }
     table.to_string()
 }

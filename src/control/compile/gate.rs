@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::guard;
 use super::own::Own;
 use super::site::{Attachment, Site, Way, without_repeats};
+use crate::control::config::NdProxy;
 use crate::control::kernel::Link;
 use crate::npt::Prefix;
 use crate::snapshot::{GateAction, GateEdge, GatePort, GateRole, GateRoute, GateTables};
@@ -63,14 +64,18 @@ fn lan_routes(site: &Site<'_>) -> Vec<(Prefix, GateAction)> {
 }
 
 /// ISP edges: every ISP's external prefixes are steered, so that the packet path can tell a
-/// wrong uplink from transit. Inside this ISP's, a route to a device that is not ours leads
+/// wrong uplink from transit; this ISP's are proxied where it asks for them. Inside this ISP's, a route to a device that is not ours leads
 /// to a routed DMZ.
 fn isp_routes(site: &Site<'_>, position: usize) -> Vec<(Prefix, GateAction)> {
-    let mut entries: BTreeMap<Prefix, GateAction> =
-        site.isps.iter().flat_map(|isp| isp.externals()).map(|external| (external, GateAction::Steer)).collect();
+    let taken = |owner: usize| match site.isps[owner].config.nd_proxy {
+        NdProxy::Confirmed | NdProxy::Static if owner == position => GateAction::Proxy,
+        _ => GateAction::Steer,
+    };
+    let externals = |owner: usize| site.isps[owner].externals().map(move |external| (external, taken(owner)));
+    let mut entries: BTreeMap<Prefix, GateAction> = (0..site.isps.len()).flat_map(externals).collect();
     for (prefix, owner, way) in routes_inside(site) {
         let welcome = owner == position || site.config.site.accept_any_uplink;
-        let action = if welcome && way == Way::Elsewhere { GateAction::Pass } else { GateAction::Steer };
+        let action = if welcome && way == Way::Elsewhere { GateAction::Pass } else { taken(owner) };
         entries.insert(prefix, action);
     }
     without_repeats(entries, None)

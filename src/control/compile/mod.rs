@@ -11,6 +11,7 @@
 mod edges;
 mod gate;
 mod guard;
+mod nd_proxy;
 pub mod next_hops;
 mod own;
 mod routes;
@@ -100,7 +101,7 @@ pub fn compile(
         own_addresses: own.iter().map(|own| own.address).collect(),
         accept_any_uplink: config.site.accept_any_uplink,
     };
-    Ok(Generation { snapshot, gate: gate::tables(&site, &own) })
+    Ok(Generation { snapshot, gate: gate::tables(&site, &own), proxies: nd_proxy::links(&site) })
 }
 
 fn error_rates(icmp: &Icmp) -> ErrorRates {

@@ -60,6 +60,8 @@ pub enum Kind {
     Dscp,
     /// `"auto"` or an IPv6 address.
     NextHop,
+    /// `true`, `false` or `"static"`.
+    NdProxy,
     /// `"auto"` or a list of cores.
     Cores,
     /// `"off"` or an address with a port.
@@ -173,6 +175,7 @@ impl Kind {
                     .to_owned()
             }
             Self::NextHop => "\"auto\", or an IPv6 address like \"fe80::1\"".to_owned(),
+            Self::NdProxy => "true, false or \"static\"".to_owned(),
             Self::Cores => "\"auto\", or a list of distinct core numbers from 0 to 1023 like [2, 3]".to_owned(),
             Self::Listen => "\"off\", or an address and port like \"[::1]:9636\"".to_owned(),
         }

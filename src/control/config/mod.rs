@@ -140,6 +140,19 @@ pub struct Isp {
     pub mtu: Option<u16>,
     /// What becomes of the segment sizes that TCP handshakes announce.
     pub mss_clamp: MssClamp,
+    /// Whether Neighbor Solicitations for its external addresses are answered.
+    pub nd_proxy: NdProxy,
+}
+
+/// Whether Neighbor Solicitations on an ISP's link are answered for the hosts inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NdProxy {
+    /// No: the ISP routes its prefix here (`false`).
+    Off,
+    /// Once the host inside has answered (`true`).
+    Confirmed,
+    /// For every address that has an image inside (`"static"`).
+    Static,
 }
 
 /// What becomes of the segment sizes that TCP handshakes announce.

@@ -2,6 +2,7 @@
 
 mod edge;
 mod icmp;
+mod nd_proxy;
 mod steering;
 mod values;
 
@@ -14,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::Problem;
 use super::reader::{At, Errors, Place, Table, type_name};
 use super::schema::{DATAPLANE, FLOWS, HOST, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
-use super::{Idle, Mode, MssClamp, NextHop, OnStop};
+use super::{Idle, Mode, MssClamp, NdProxy, NextHop, OnStop};
 use crate::npt::Prefix;
 use crate::units::Nanos;
 
@@ -61,6 +62,7 @@ pub struct RawIsp {
     pub tier: Known<u64>,
     pub mtu: Known<Option<u64>>,
     pub mss_clamp: Known<MssClamp>,
+    pub nd_proxy: Known<NdProxy>,
 }
 
 /// An element of `mappings`.
@@ -144,6 +146,7 @@ impl RawIsp {
             tier: table.number("tier"),
             mtu: table.word_or_number("mtu"),
             mss_clamp: mss_clamp(table, "mss_clamp"),
+            nd_proxy: nd_proxy::read(table, "nd_proxy"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `docs/configuration.md` is rendered from here.
 
 mod icmp;
+mod nd_proxy;
 mod steering;
 
 use super::kind::{Kind, words};
@@ -201,8 +202,9 @@ pub static ISP: Section = Section {
             "Largest TCP segment that a handshake by this ISP may announce, in both directions; a larger one is lowered. \
              `\"auto\"`: 60 octets less than the ISP's MTU. `\"off\"`: handshakes pass as they are.",
         ),
+        nd_proxy::ND_PROXY,
     ],
-    planned: &["probes", "health", "nd_proxy", "metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
+    planned: &["probes", "health", "metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
 };
 
 /// An element of `mappings`.

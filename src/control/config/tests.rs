@@ -22,6 +22,7 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         tier: 1,
         mtu: None,
         mss_clamp: MssClamp::Auto,
+        nd_proxy: NdProxy::Off,
     };
     assert_eq!(*fiber, fiber_meant);
     assert_eq!((cable.next_hop, cable.weight), (NextHop::Auto, 1));

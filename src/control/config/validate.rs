@@ -251,6 +251,7 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
             tier: u8::try_from(isp.tier?.value).ok()?,
             mtu: isp.mtu?.value.map(u16::try_from).transpose().ok()?,
             mss_clamp: isp.mss_clamp?.value,
+            nd_proxy: isp.nd_proxy?.value,
         })
     };
     let isps = raw.isps.into_iter().enumerate().map(isp).collect::<Option<Vec<Isp>>>()?;

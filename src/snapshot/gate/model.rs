@@ -65,6 +65,12 @@ const IPV6_HEADER: usize = 40;
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const VLAN: [u8; 2] = [0x81, 0x00];
 
+/// Whether a packet whose octet behind the IPv6 header is `kind` is a Neighbor Solicitation of this
+/// link (RFC 4861 §7.1.1).
+fn is_solicitation(header: &[u8], kind: Option<&u8>) -> bool {
+    (header[6], header[7], kind) == (58, 255, Some(&135))
+}
+
 impl GatePort {
     /// The gate's verdict on `frame`, which came in by this port. `own` is that of the
     /// [`GateTables`](super::GateTables); a frame of the packet buffer takes `max_frame` octets.
@@ -105,6 +111,11 @@ impl GatePort {
         let cause = route.map_or(GateCause::NoRoute(found.role), |route| GateCause::Route(route.prefix, route.action));
         let verdict = match cause {
             GateCause::Route(_, GateAction::Pass) => GateVerdict::Passed,
+            GateCause::Route(_, GateAction::Proxy)
+                if is_solicitation(packet, frame.get(HEADER + tag + IPV6_HEADER)) =>
+            {
+                GateVerdict::Passed
+            }
             GateCause::NoRoute(GateRole::Isp) => GateVerdict::Transit,
             _ if frame.len() > max_frame + tag => GateVerdict::Oversize,
             _ => GateVerdict::Redirected,

@@ -31,7 +31,8 @@ enum { PASSED, REDIRECTED, TRANSIT, OWN_ELSEWHERE, NO_SOCKET, OVERSIZE, COUNTS =
 
 enum { UNTAGGED = 4096 };
 enum { ROLE_LAN, ROLE_ISP };
-enum { ACTION_PASS = 1, ACTION_STEER = 2 };
+enum { ACTION_PASS = 1, ACTION_STEER = 2, ACTION_PROXY = 3 };
+enum { ICMPV6 = 58, NEIGHBOR_SOLICITATION = 135 };
 
 struct edge {
 	u32 id;
@@ -157,6 +158,14 @@ INLINE int redirect(struct xdp_md *ctx, u32 edge, int tagged)
 	return redirect_map(&sockets, queue, XDP_DROP);
 }
 
+/* One that comes from this very link (RFC 4861 7.1.1). */
+INLINE int is_solicitation(const struct ipv6 *packet, const void *end)
+{
+	const u8 *type = (void *)(packet + 1);
+	return packet->next_header == ICMPV6 && packet->hop_limit == 255 &&
+	       (void *)(type + 1) <= end && *type == NEIGHBOR_SOLICITATION;
+}
+
 SEC("xdp") int gate(struct xdp_md *ctx)
 {
 	void *end = (void *)(long)ctx->data_end;
@@ -206,6 +215,11 @@ SEC("xdp") int gate(struct xdp_md *ctx)
 	action = map_lookup(&routes, &route);
 	if (action && *action == ACTION_PASS)
 		return verdict(id, PASSED);
+	if (action && *action == ACTION_PROXY && is_solicitation(packet, end)) {
+		/* Packet sockets see it; a group's frame is one that the kernel never forwards, nor refuses. */
+		frame->destination[0] |= 1;
+		return verdict(id, PASSED);
+	}
 	if (!action && edge->role != ROLE_LAN)
 		return verdict(id, TRANSIT);
 	return redirect(ctx, id, tagged);

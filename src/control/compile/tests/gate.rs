@@ -1,4 +1,5 @@
-use super::{World, prefix};
+use super::{World, ip, prefix};
+use crate::control::config::NdProxy;
 
 /// Everything beside a plain site that the kernel may route.
 fn busy() -> World {
@@ -257,4 +258,41 @@ fn nested_external_prefixes_belong_to_the_longest() {
         ("wan1", "2001:db8:c:d::1", "deny"),
     ]);
     assert_eq!(world.config.isps[1].mappings[0].external(), prefix("2001:db8:b::/48"));
+}
+
+#[test]
+fn solicitations_of_an_isp_with_nd_proxy_are_for_its_own_prefixes_alone() {
+    let mut world = busy();
+    world.config.isps[0].nd_proxy = NdProxy::Confirmed;
+    world.address("wan0", "2001:db8:a:77ab::2/64");
+    world.compile().gates(&[
+        ("wan0", "2001:db8:a:10::1", "proxy"),
+        // On the link as the kernel sees it, and therefore a route of its own.
+        ("wan0", "2001:db8:a:77ab::9", "proxy"),
+        ("wan0", "2001:db8:a:77ab::2", "own"),
+        ("wan0", "2001:db8:b:10::1", "steer"),
+        ("wan0", "2001:db8:a:d::99", "pass"),
+        ("wan0", "2001:db8:1234::1", "drop"),
+        ("wan1", "2001:db8:a:10::1", "steer"),
+        ("wan1", "2001:db8:b:10::1", "steer"),
+        ("lan0", "2001:db8:a:10::1", "steer"),
+    ]);
+}
+
+#[test]
+fn the_proxy_answers_from_a_link_local_address_of_the_device() {
+    let mut world = busy();
+    world.config.isps[1].nd_proxy = NdProxy::Static;
+    assert_eq!(world.compile().generation.proxies, [], "nothing to answer from");
+    world.address("wan1", "2001:db8:b:77ab::2/64").address("lan0", "fe80::1/64");
+    let [link] = &world.compile().generation.proxies[..] else { panic!("one link") };
+    assert_eq!((link.source, link.unconfirmed), (ip("2001:db8:b:77ab::2"), true));
+    world.address("wan1", "fe80::5/64");
+    world.kernel.addresses.iter_mut().filter(|own| own.address == ip("fe80::5")).for_each(|own| own.tentative = true);
+    let proxies = world.compile().generation.proxies;
+    assert_eq!(proxies[0].source, ip("2001:db8:b:77ab::2"), "an address may be a duplicate");
+    world.kernel.addresses.iter_mut().for_each(|own| own.tentative = false);
+    let [link] = &world.compile().generation.proxies[..] else { panic!("one link") };
+    assert_eq!((link.interface.as_str(), link.ifindex, link.source), ("wan1", world.index("wan1"), ip("fe80::5")));
+    assert_eq!(Some(link.mac), world.kernel.link("wan1").unwrap().mac);
 }

@@ -11,7 +11,7 @@ use std::net::Ipv6Addr;
 
 use crate::control::compile::{CompileError, compile, steering_of};
 use crate::control::config::{
-    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NextHop, OnStop, Site,
+    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NdProxy, NextHop, OnStop, Site,
 };
 use crate::control::ids::Ids;
 use crate::control::kernel::{
@@ -61,6 +61,7 @@ impl World {
             tier: 1,
             mtu: None,
             mss_clamp: MssClamp::Auto,
+            nd_proxy: NdProxy::Off,
         };
         let lan = |interface: &str| Lan { interface: interface.to_owned(), vlan: None };
         let config = Config {
@@ -224,6 +225,7 @@ impl Compiled {
         match (longest.map(|route| route.action), port.edges[0].role) {
             (Some(GateAction::Pass), _) => "pass",
             (Some(GateAction::Steer), _) | (None, GateRole::Lan) => "steer",
+            (Some(GateAction::Proxy), _) => "proxy",
             (None, GateRole::Isp) => "drop",
         }
     }
