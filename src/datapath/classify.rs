@@ -44,8 +44,11 @@ pub fn classify<'a>(snapshot: &'a Snapshot, edge: EdgeId, packet: &Packet) -> Re
         Role::Isp(uplink) => from_isp(snapshot, uplink, packet),
     }?;
     if packet.splits_header {
-        // RFC 7112 §5 leaves it open to answer; who comes in unasked is not told what is here.
-        let answer = if let Journey::Inbound(_) = journey { Answer::Silence } else { Answer::INCOMPLETE_CHAIN };
+        // RFC 7112 §5 leaves it open to answer for a first fragment, RFC 5722 §4 does not for another; who
+        // comes in unasked is not told what is here.
+        let is_first = packet.fragment.is_some_and(|fragment| fragment.offset == 0);
+        let is_told = is_first && !matches!(journey, Journey::Inbound(_));
+        let answer = if is_told { Answer::INCOMPLETE_CHAIN } else { Answer::Silence };
         return Err(Refusal::Drop(DropReason::HeaderSplit, answer));
     }
     Ok(journey)

@@ -54,6 +54,9 @@ fn unknown(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recall
 /// A packet of a flow. It comes in by the mapping that the flow has. Where the flow was opened from
 /// outside, the sender outside chooses the ISP, and may choose another one as it may open a flow. To
 /// a flow that was opened from inside only what is late comes by another one, which it had before.
+///
+/// What is neither echo nor of a flow opened from inside is judged by itself: a ping from outside may
+/// have named the flow by the number of another type.
 fn of_flow(
     memory: &FlowMemory<'_>,
     packet: &Packet,
@@ -61,6 +64,10 @@ fn of_flow(
     recalled: &Recalled,
     record: Record,
 ) -> Result<(), Refusal> {
+    let opened = || memory.cold(recalled, record).map(|cold| cold.opened);
+    if packet.icmpv6.is_some_and(|kind| !icmpv6::is_echo(kind)) && opened() != Some(Direction::Outbound) {
+        return unknown(memory, packet, inside, recalled);
+    }
     if record.word.mapping() == inside.mapping.id {
         return Ok(());
     }
@@ -86,14 +93,11 @@ fn endpoint_is_open(memory: &FlowMemory<'_>, recalled: &Recalled) -> bool {
     recalled.flow.key.is_some_and(|key| memory.look_up(key.endpoint().hash(&memory.snapshot.hash_key)).is_some())
 }
 
-/// An error from outside comes in when it is for the host that has sent what it is about, by the
-/// mapping that the error came in by.
+/// An error from outside comes in when the host that it is for has a flow with whom the quoted packet
+/// was for, by the mapping that the error came in by.
 fn error(memory: &FlowMemory<'_>, packet: &Packet, inside: &Inside<'_>, recalled: &Recalled) -> Result<(), Refusal> {
     if memory.snapshot.filter.inbound == Inbound::Open && packet.icmpv6.is_some_and(is_known_error) {
         return Ok(());
-    }
-    if recalled.flow.internal != inside.address {
-        return Err(DropReason::QuoteForeign.into());
     }
     let mapping = inside.mapping.id;
     let of_datagram = recalled.fragment_mapping == Some(mapping);

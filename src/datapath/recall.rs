@@ -68,18 +68,19 @@ pub struct Recalled {
 /// Has the memory of the flow on its way, so that it is near when it is recalled.
 ///
 /// # Errors
-/// When an error from outside quotes a packet that never left by the mapping it came in by.
+/// When an error quotes another's packet than that of whom it is for: it would tell him of an address
+/// of this site, or of a packet that never left by the mapping that the error came in by.
 pub fn identify(memory: &FlowMemory<'_>, packet: &Packet, journey: &Journey<'_>) -> Result<Option<Flow>, Refusal> {
+    if packet.quote.is_some_and(|quote| quote.source != packet.destination) {
+        return Err(DropReason::QuoteForeign.into());
+    }
     let (direction, internal, remote) = match (journey, packet.quote) {
         (Journey::Hairpin(_), _) => return Ok(None),
         (Journey::Outbound, None) => (Direction::Outbound, packet.source, packet.destination),
         (Journey::Inbound(inside), None) => (Direction::Inbound, inside.address, packet.source),
         // What an error quotes went the other way.
         (Journey::Outbound, Some(quote)) => (Direction::Inbound, quote.destination, quote.source),
-        (Journey::Inbound(inside), Some(quote)) => {
-            let sender = inside.mapping.mapping.inbound(quote.source).map_err(|_| DropReason::QuoteForeign)?;
-            (Direction::Outbound, sender, quote.destination)
-        }
+        (Journey::Inbound(inside), Some(quote)) => (Direction::Outbound, inside.address, quote.destination),
     };
     let (transport, fragment) = match packet.quote {
         None => (packet.transport, packet.fragment),
@@ -111,7 +112,7 @@ fn flow_key(direction: Direction, internal: Ipv6Addr, remote: Ipv6Addr, transpor
     let protocol = transport.protocol?;
     let ports = match transport.ports {
         Some(ports) => ports,
-        None if protocol::has_ports(protocol) => return None,
+        None if protocol::has_ports(protocol) || protocol == protocol::ICMPV6 => return None,
         None => Ports { source: 0, destination: 0 },
     };
     let (internal_port, remote_port) = match direction {

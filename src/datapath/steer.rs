@@ -71,7 +71,7 @@ pub fn steer(
 ) -> Result<Plan, Refusal> {
     match (journey, recalled) {
         (Journey::Hairpin(inside), _) => hairpin(memory.snapshot, packet, inside),
-        (Journey::Inbound(inside), recalled) => inbound(memory.snapshot, packet, inside, recalled),
+        (Journey::Inbound(inside), _) => inbound(memory.snapshot, packet, inside),
         (Journey::Outbound, Some(recalled)) => outbound(memory, packet, recalled),
         (Journey::Outbound, None) => Err(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE)),
     }
@@ -185,16 +185,10 @@ fn image(snapshot: &Snapshot, mapping: &UplinkMapping, source: Ipv6Addr) -> Resu
     Ok(image)
 }
 
-fn inbound(
-    snapshot: &Snapshot,
-    packet: &Packet,
-    inside: &Inside<'_>,
-    recalled: Option<&Recalled>,
-) -> Result<Plan, Refusal> {
+fn inbound(snapshot: &Snapshot, packet: &Packet, inside: &Inside<'_>) -> Result<Plan, Refusal> {
     let (egress, next_hop) = lan_route(snapshot, inside.address)?;
-    // An error from outside quotes an outbound packet: its source is an image, whose inside address
-    // the host knows.
-    let sender = recalled.filter(|_| packet.quote.is_some()).map(|recalled| recalled.flow.internal);
+    // An error from outside quotes an outbound packet, whose source is the image that it is for.
+    let sender = packet.quote.map(|_| inside.address);
     Ok(Plan {
         mapping: inside.mapping.id,
         uplink: inside.mapping.uplink,
@@ -220,7 +214,7 @@ fn hairpin(snapshot: &Snapshot, packet: &Packet, inside: &Inside<'_>) -> Result<
     let quote = match packet.quote {
         None => Addresses::default(),
         Some(quote) => Addresses {
-            source: Some(inside.mapping.mapping.inbound(quote.source).map_err(|_| foreign)?),
+            source: Some(inside.address),
             destination: Some(image_of(quote.destination).map_err(|_| foreign)?),
         },
     };

@@ -84,20 +84,23 @@ pub fn walk(next_header: u8, payload: &[u8]) -> Result<Chain, MalformedChain> {
         if chain.offset + length > payload.len() {
             return cut_short(chain);
         }
+        chain.offset += length;
         match current {
             protocol::ROUTING => chain.routing_zero |= header[2] == 0,
-            // Behind an atomic one, which says nothing, another may stand that does.
-            protocol::FRAGMENT if chain.fragment.is_none_or(Fragment::is_atomic) => {
-                chain.fragment = Some(fragment(header));
+            protocol::FRAGMENT => {
+                let found = fragment(header);
+                // Behind an atomic one, which says nothing, another may stand that does.
+                if chain.fragment.is_none_or(Fragment::is_atomic) {
+                    chain.fragment = Some(found);
+                }
+                // The rest of the chain is in the first fragment; also where a fragment was fragmented.
+                if found.offset > 0 {
+                    return Ok(chain);
+                }
             }
             _ => {}
         }
-        chain.offset += length;
         current = header[0];
-        if chain.fragment.is_some_and(|fragment| fragment.offset > 0) {
-            // The rest of the chain is in the first fragment.
-            return Ok(chain);
-        }
     }
 }
 
@@ -204,6 +207,11 @@ mod tests {
         assert!(splits(44, &later(6, 8)) && splits(44, &later(6, 16)) && !splits(44, &later(6, 24)));
         assert!(!splits(44, &later(17, 8)) && !splits(44, &later(50, 8)));
         assert!(splits(44, &[60, 0, 0, 1, 0, 0, 0, 9, 6, 0]), "the chain goes on in another fragment");
+        assert!(
+            splits(44, &[&first(44, 0)[..], &later(6, 24)].concat()),
+            "nor is it in a later fragment that was cut in two"
+        );
+        assert!(!splits(44, &[&first(44, 0)[..], &first(6, 20)].concat()));
         assert!(!splits(44, &[6, 0, 0, 0, 0, 0, 0, 9]), "an atomic fragment is a whole packet");
     }
 

@@ -46,6 +46,11 @@ pub const fn is_unjustified(kind: u8) -> bool {
     matches!(kind, 100 | 101 | 127 | 139 | 140 | 200 | 201 | 255)
 }
 
+/// Whether messages of this type are Echo Request or Echo Reply.
+pub const fn is_echo(kind: u8) -> bool {
+    matches!(kind, ECHO_REQUEST | ECHO_REPLY)
+}
+
 /// Whether messages of this type are let in unasked: Echo Request (RFC 4890 §4.3.1) and Mobile
 /// IPv6 (§4.3.2).
 pub const fn is_welcome(kind: u8) -> bool {
