@@ -51,6 +51,8 @@ limits! {
     HELD_PER_NEIGHBOUR: usize = 4, "frames";
     /// Frames held for unresolved neighbours by one worker.
     HELD_PER_WORKER: usize = 256, "frames";
+    /// Of those, frames that only what comes from inside may take.
+    HELD_FOR_INSIDE: usize = 64, "frames";
     /// Time a frame is held before its sender gets Destination Unreachable code 3.
     HELD_NANOS: u64 = 3_000_000_000, "nanoseconds";
     /// Frames of each worker kept back for packets that the gateway originates.

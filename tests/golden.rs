@@ -213,6 +213,10 @@ impl Case {
                 let uplink = site.uplink(words.word());
                 site.snapshot.uplinks[uplink.index()].largest_segment = Some(words.number() as u16);
             }
+            "prefix-on-link" => {
+                let uplink = site.uplink(words.word());
+                site.snapshot.uplinks[uplink.index()].prefix_on_link = true;
+            }
             "bogons" => {
                 site.snapshot.filter.bogons = match words.word() {
                     "pass" => true,

@@ -91,7 +91,7 @@ fn from_lan<'a>(snapshot: &'a Snapshot, packet: &Packet) -> Result<Journey<'a>, 
 }
 
 fn from_isp<'a>(snapshot: &'a Snapshot, uplink: UplinkId, packet: &Packet) -> Result<Journey<'a>, Refusal> {
-    if is_internal(snapshot, packet.source) || snapshot.mappings.inbound(packet.source).is_some() {
+    if is_internal(snapshot, packet.source) || is_our_image(snapshot, uplink, packet.source) {
         return Err(DropReason::SourceIsOurs.into());
     }
     if packet.source.is_unique_local() {
@@ -114,6 +114,13 @@ fn inside<'a>(snapshot: &Snapshot, mapping: &'a UplinkMapping, destination: Ipv6
         return Err(Refusal::Drop(DropReason::ImageIsGateway, Answer::ADDRESS_UNREACHABLE));
     }
     Ok(Inside { mapping, address })
+}
+
+/// Whether `source`, of a packet that came in by `uplink`, can only be the image of a host inside. On
+/// an ISP's link that has the whole prefix it may as well be the ISP's router, whose errors count.
+fn is_our_image(snapshot: &Snapshot, uplink: UplinkId, source: Ipv6Addr) -> bool {
+    let owner = snapshot.mappings.inbound(source).map(|mapping| mapping.uplink);
+    owner.is_some_and(|owner| owner != uplink || !snapshot.uplinks[uplink.index()].prefix_on_link)
 }
 
 fn is_refused_bogon(snapshot: &Snapshot, remote: Ipv6Addr) -> bool {

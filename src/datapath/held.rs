@@ -4,9 +4,9 @@ use std::net::Ipv6Addr;
 
 use super::refusal::Answer;
 use super::{Path, discard, forward, originate, settle};
-use crate::limits::{HELD, HELD_PER_NEIGHBOUR, HELD_PER_WORKER, WORKER_QUEUE};
+use crate::limits::{HELD, HELD_FOR_INSIDE, HELD_PER_NEIGHBOUR, HELD_PER_WORKER, WORKER_QUEUE};
 use crate::port::{Frame, FrameMemory};
-use crate::snapshot::NeighbourState;
+use crate::snapshot::{NeighbourState, Role, Snapshot};
 use crate::units::{EdgeId, Nanos};
 use crate::verdict::DropReason;
 
@@ -53,12 +53,21 @@ pub(super) fn hold<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, edge: E
             let oldest = take(path, oldest);
             discard(path, oldest, DropReason::NeighbourQueueFull);
         }
-    } else if held.frames.len() >= HELD_PER_WORKER {
+    } else if held.frames.len() >= room(path.snapshot, frame.origin) {
         return discard(path, frame, DropReason::NeighbourQueueFull);
     }
     let gauge = &path.counters.edge(frame.origin).held;
     gauge.set(gauge.get() + 1);
     path.state.held.frames.push(Held { frame, edge, address, deadline: path.now.plus(HELD) });
+}
+
+/// How many frames may wait when one more comes in by `origin`: whoever scans the inside from outside
+/// leaves room for what comes from inside.
+fn room(snapshot: &Snapshot, origin: EdgeId) -> usize {
+    match snapshot.edges[origin.index()].role {
+        Role::Lan => HELD_PER_WORKER,
+        Role::Isp(_) => HELD_PER_WORKER - HELD_FOR_INSIDE,
+    }
 }
 
 /// Takes the frame at position `at` out of the wait.

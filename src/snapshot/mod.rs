@@ -153,4 +153,7 @@ pub struct Uplink {
     pub next_hop: Option<Ipv6Addr>,
     /// Largest TCP segment, in octets, that a handshake by this ISP may announce; `None`: any.
     pub largest_segment: Option<u16>,
+    /// Whether its external prefixes are on its link, where others have addresses of them too: its
+    /// router, other customers.
+    pub prefix_on_link: bool,
 }

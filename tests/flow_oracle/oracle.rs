@@ -310,11 +310,11 @@ impl Oracle {
     }
 
     fn error_in(&self, isp: usize, key: Key, to: usize) -> Result<Verdict, &'static str> {
-        if self.mode == Mode::Open {
-            return Ok(Verdict::In);
-        }
         if to != key.host {
             return Err("quote-foreign");
+        }
+        if self.mode == Mode::Open {
+            return Ok(Verdict::In);
         }
         let flow = self.flow(key).filter(|flow| flow.isp == isp || flow.former == Some(isp));
         flow.map(|_| Verdict::In).ok_or("quote-no-flow")

@@ -141,6 +141,7 @@ fn snapshot(isps: usize) -> Snapshot {
         edge: EdgeId(isp as u8 + 1),
         next_hop: Some(format!("fe80::{}", isp + 1).parse().unwrap()),
         largest_segment: None,
+        prefix_on_link: false,
     };
     Snapshot {
         generation: 7,

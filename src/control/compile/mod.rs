@@ -20,7 +20,7 @@ mod steering;
 #[cfg(test)]
 pub(in crate::control) mod tests;
 
-use crate::control::config::{Config, Flows, Icmp};
+use crate::control::config::{Config, Flows, Icmp, NdProxy};
 use crate::control::ids::Ids;
 use crate::control::kernel::KernelState;
 use crate::flow::Timeouts;
@@ -149,7 +149,8 @@ fn edges(site: &Site<'_>) -> Box<[Edge]> {
 
 /// By id, like [`edges`].
 fn uplinks(site: &Site<'_>) -> Box<[Uplink]> {
-    let unused = Uplink { name: "".into(), edge: EdgeId(0), next_hop: None, largest_segment: None };
+    let unused =
+        Uplink { name: "".into(), edge: EdgeId(0), next_hop: None, largest_segment: None, prefix_on_link: false };
     let mut uplinks = vec![unused; site.isps.iter().map(|isp| isp.uplink.index() + 1).max().unwrap_or(0)];
     for isp in &site.isps {
         uplinks[isp.uplink.index()] = Uplink {
@@ -157,6 +158,7 @@ fn uplinks(site: &Site<'_>) -> Box<[Uplink]> {
             edge: isp.edge,
             next_hop: next_hops::next_hop(site.kernel, isp.link, isp.config.next_hop),
             largest_segment: edges::largest_segment(site, isp),
+            prefix_on_link: isp.config.nd_proxy != NdProxy::Off,
         };
     }
     uplinks.into()

@@ -23,7 +23,14 @@ fn snapshot(key: u64) -> Snapshot {
         internal: Box::default(),
         ingress: Box::default(),
         edges: Box::default(),
-        uplinks: [Uplink { name: "fiber".into(), edge: EdgeId(0), next_hop: None, largest_segment: None }].into(),
+        uplinks: [Uplink {
+            name: "fiber".into(),
+            edge: EdgeId(0),
+            next_hop: None,
+            largest_segment: None,
+            prefix_on_link: false,
+        }]
+        .into(),
         mappings: MappingTable::new(&[pair], 1),
         routes: LanRoutes::new(&[]),
         steering: Steering::by_default(Buckets::build(&[claim]).unwrap(), 1),

@@ -113,6 +113,7 @@ impl Site {
                     edge: EdgeId(2 + n),
                     next_hop: Some(address("fe80::1")),
                     largest_segment: None,
+                    prefix_on_link: false,
                 })
                 .collect(),
             mappings: MappingTable::new(&mappings, 3),
