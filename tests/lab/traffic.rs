@@ -24,6 +24,15 @@ pub fn ping(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -
     received.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("ping said: {output}"))
 }
 
+/// Like [`ping`], for a machine that is kept busy: every answer has two seconds.
+#[track_caller]
+pub fn ping_patiently(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -> u32 {
+    let interval = (f64::from(interval_ms) / 1000.0).to_string();
+    let mut command = lab.command(role, "python3");
+    command.args([HELPER, "ping", target, "--count", &count.to_string(), "--interval", &interval]);
+    run(&mut command, LIMIT).trim().parse().expect("traffic.py reports")
+}
+
 /// The hops to `target`, `*` where nobody answered. `target` may have options before it.
 pub fn traceroute(lab: &Lab, role: &str, target: &str) -> Vec<String> {
     let output = lab.sh(role, &format!("traceroute -6 -n -q 1 -w 1 -m 8 {target}"));
