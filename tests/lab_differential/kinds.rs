@@ -66,8 +66,9 @@ pub const ORDINARY: [Kind; 27] = [
         octets.resize(1024, 0x5a);
         Some(draw.packet(&[extension], (number, octets)))
     }),
+    // Behind the longest upper-layer header: inside it Sixways drops one (`header-split`).
     kind("later fragment", |draw| {
-        let (offset, more) = (1 + draw.random.below(1000) as u16, draw.random.below(2) == 0);
+        let (offset, more) = (3 + draw.random.below(1000) as u16, draw.random.below(2) == 0);
         let extension = draw.fragment(offset, more);
         let units = 1 + draw.random.below(60) as usize;
         let octets = draw.random.octets(8 * units);
