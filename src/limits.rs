@@ -172,6 +172,8 @@ limits! {
     ND_LOOK_NANOS: u64 = 10_000_000, "nanoseconds";
     /// Solicited-node groups joined on one ISP's link.
     ND_GROUPS: usize = 256, "groups";
+    /// Events that wait to be written into the event log; more are counted as lost.
+    EVENT_QUEUE: usize = 1024, "events";
     /// Rest after a look at the kernel's tables, in multiples of the time that the look took.
     NETLINK_REST: u32 = 4, "times";
 }

@@ -7,6 +7,7 @@ pub mod ask;
 pub mod bypass;
 pub mod compile;
 pub mod config;
+pub mod events;
 pub mod host_rules;
 pub mod ids;
 pub mod kernel;

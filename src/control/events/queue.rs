@@ -1,0 +1,90 @@
+//! From whoever tells to who writes: bounded, and nobody who tells waits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam::channel::{self, Receiver, Sender};
+
+use super::{Entry, Event};
+use crate::limits::EVENT_QUEUE;
+
+/// What the queue carries.
+enum Message {
+    Told(Entry),
+    /// Everything before it is written: say so.
+    Flush(Sender<()>),
+}
+
+/// Where events are told. Clones tell into the same queue.
+#[derive(Clone)]
+pub struct Events {
+    queue: Sender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("waiting", &self.queue.len()).finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// A queue, and its other end.
+    pub fn channel() -> (Self, Inbox) {
+        let (sender, receiver) = channel::bounded(EVENT_QUEUE);
+        let lost = Arc::<AtomicU64>::default();
+        (Self { queue: sender, lost: Arc::clone(&lost) }, Inbox { queue: receiver, lost })
+    }
+
+    /// Tells that `event` has happened just now. Never waits; an event that finds the queue full
+    /// is counted as lost, and the log says so.
+    pub fn tell(&self, event: Event) {
+        // Without the other end there is nobody to tell.
+        if let Err(channel::TrySendError::Full(_)) = self.queue.try_send(Message::Told(Entry::now(event))) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until all that was told before is written, `patience` at most. Returns whether it is.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let (done, is_done) = channel::bounded(1);
+        self.queue.send_timeout(Message::Flush(done), patience).is_ok() && is_done.recv_timeout(patience).is_ok()
+    }
+}
+
+/// The other end of the queue.
+pub struct Inbox {
+    queue: Receiver<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("waiting", &self.queue.len()).finish_non_exhaustive()
+    }
+}
+
+impl Inbox {
+    /// Hands `write` what was told, in order and all that waits at a time, until every [`Events`] is
+    /// gone. What was lost meanwhile is an event of its own.
+    pub fn serve(&self, mut write: impl FnMut(Vec<Entry>)) {
+        while let Ok(first) = self.queue.recv() {
+            let (mut entries, mut waiting) = (Vec::new(), Vec::new());
+            for message in std::iter::once(first).chain(self.queue.try_iter().take(EVENT_QUEUE)) {
+                match message {
+                    Message::Told(entry) => entries.push(entry),
+                    Message::Flush(done) => waiting.push(done),
+                }
+            }
+            let count = self.lost.swap(0, Ordering::Relaxed);
+            entries.extend((count > 0).then(|| Entry::now(Event::EventsLost { count })));
+            write(entries);
+            // Who has lost patience does not listen.
+            for done in waiting {
+                let _ = done.send(());
+            }
+        }
+    }
+}
