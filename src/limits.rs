@@ -144,6 +144,11 @@ limits! {
     /// Time that an answer waits for the connection to be opened from inside as well: RFC 6092
     /// REC-34 asks for at least six seconds.
     UNSOLICITED_WAIT_NANOS: u64 = 6_000_000_000, "nanoseconds";
+    /// Octets of an answer to a probe that control gets to see: the headers of an error and of the probe
+    /// that it quotes.
+    PROBE_ANSWER_OCTETS: usize = 96, "octets";
+    /// Answers to probes that one turn of a worker's loop hands to control.
+    PROBE_ANSWERS: usize = 64, "answers";
     /// Policies, the default one included.
     MAX_POLICIES: usize = 32, "policies";
     /// Rules for new flows.

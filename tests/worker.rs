@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sixways::control::compile::{compile, steering_of};
+use sixways::control::compile::{Ingredients, compile, steering_of};
 use sixways::control::config;
 use sixways::control::ids::Ids;
 use sixways::control::kernel::{Address, Hop, KernelState, Link, Preference, Route, RouteKind, TABLE_MAIN};
@@ -19,10 +19,10 @@ use sixways::observe::latency::LatencyCollector;
 use sixways::os;
 use sixways::port::memory::{HeapMemory, MemoryPort};
 use sixways::port::{Flush, Frame, Port};
-use sixways::snapshot::{NeighbourState, NeighbourTable, Snapshot};
+use sixways::snapshot::{Judgement, NeighbourState, NeighbourTable, Snapshot};
 use sixways::units::{EdgeId, MacAddr, PortId};
 use sixways::verdict::DropReason;
-use sixways::worker::{Channel, Exit, IdlePolicy, Inject, Options, Punt, Worker, World, spawn};
+use sixways::worker::{Channel, Exit, IdlePolicy, Options, Punt, Worker, World, spawn};
 use tokio::sync::Notify;
 
 const LAN: PortId = PortId(0);
@@ -126,9 +126,18 @@ fn snapshot(generation: u64) -> Snapshot {
             hops: vec![Hop { ifindex, gateway: gateway.map(|text| text.parse().unwrap()), dead: false }],
         });
     }
-    compile(&config, &kernel, &ids, &steering_of(&config, &ids).unwrap(), generation, HashKey([7; KEY_WORDS]))
-        .unwrap()
-        .snapshot
+    compile(&Ingredients {
+        config: &config,
+        kernel: &kernel,
+        ids: &ids,
+        steering: &steering_of(&config, &ids).unwrap(),
+        judgement: Judgement::default(),
+        generation,
+        hash_key: HashKey([7; KEY_WORDS]),
+        probe_token: 7,
+    })
+    .unwrap()
+    .snapshot
 }
 
 struct Rig {
@@ -209,16 +218,6 @@ fn packets_leave_by_both_isps_and_are_counted_where_they_came_in() {
 fn a_batch_is_no_longer_than_it_may_be() {
     let mut rig = Rig::new(&remotes(100));
     assert_eq!((rig.turn(), rig.turn(), rig.turn()), (64, 36, 0));
-}
-
-#[test]
-fn what_control_injects_is_sent_by_the_edge_that_it_names() {
-    let mut rig = Rig::new(&[]);
-    rig.channel.inject(Inject { edge: EdgeId(2), frame: udp(remotes(1)[0]).into() }).unwrap();
-    rig.turn();
-    assert_eq!((rig.ports[1].sent(), rig.ports[2].sent()), (0, 1));
-    assert_eq!(rig.channel.counters.edge(EdgeId(2)).injected.get(), 1);
-    assert_eq!(rig.sent(2, 2), 1);
 }
 
 #[test]

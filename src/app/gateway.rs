@@ -201,6 +201,7 @@ impl Gateway {
                     Punt::NeighbourWanted { edge, address } => wants.want(edge, address),
                     // Netlink tells the same, later: nothing is sent there meanwhile.
                     Punt::LinkDown { port } => tracing::debug!(port = port.0, "a worker found no carrier"),
+                    Punt::Answer(_) => {}
                 }
             }
         }

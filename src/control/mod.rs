@@ -22,8 +22,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::hash::HashKey;
-use crate::snapshot::{Generation, NeighbourTable, Steering};
-use compile::{CompileError, compile, steering_of};
+use crate::snapshot::{Candidates, Generation, Judgement, NeighbourTable, Snapshot, Steering};
+use compile::{CompileError, Ingredients, compile, steering_of};
 use config::Config;
 use ids::{Ids, Reused, TooMany};
 use kernel::KernelState;
@@ -61,6 +61,11 @@ pub struct Control {
     state: StateDir,
     mirror: Mirror,
     generation: u64,
+    probe_token: u16,
+    /// What health said last.
+    judgement: Judgement,
+    /// Of the latest generation.
+    candidates: Candidates,
 }
 
 impl Control {
@@ -77,7 +82,21 @@ impl Control {
         let steering = steering_of(&config, &ids)?;
         let hash_key = state.hash_key()?;
         let mirror = Mirror::start().await?;
-        Ok(Self { config, ids, steering, reused, hash_key, state, mirror, generation: 0 })
+        let probe_token = state::random_word()? as u16;
+        let (judgement, candidates) = (Judgement::default(), Candidates::default());
+        Ok(Self {
+            config,
+            ids,
+            steering,
+            reused,
+            hash_key,
+            state,
+            mirror,
+            generation: 0,
+            probe_token,
+            judgement,
+            candidates,
+        })
     }
 
     /// Calls `forget` with the ids that mean something else than in the last run, and then keeps
@@ -107,8 +126,9 @@ impl Control {
     /// When the configuration contradicts itself.
     pub fn compile(&mut self) -> Result<Generation, CompileError> {
         let kernel = self.mirror.state();
-        let generation = compile(&self.config, &kernel, &self.ids, &self.steering, self.generation + 1, self.hash_key)?;
+        let generation = compile(&self.ingredients(&kernel, self.generation + 1))?;
         self.generation += 1;
+        self.candidates = generation.candidates;
         self.mirror.follow(self.orders(&kernel, &generation));
         Ok(generation)
     }
@@ -119,7 +139,7 @@ impl Control {
     /// When the configuration contradicts itself or the kernel refuses a rule or a route.
     pub async fn apply_host_rules(&self) -> Result<(), ControlError> {
         let kernel = self.mirror.state();
-        let generation = compile(&self.config, &kernel, &self.ids, &self.steering, self.generation, self.hash_key)?;
+        let generation = compile(&self.ingredients(&kernel, self.generation))?;
         Ok(self.mirror.follow_and_wait(self.orders(&kernel, &generation)).await?)
     }
 
@@ -132,7 +152,13 @@ impl Control {
         let mut ids = self.ids.clone();
         let reused = ids.assign(&config)?;
         let steering = steering_of(&config, &ids)?;
-        compile(&config, &self.mirror.state(), &ids, &steering, self.generation, self.hash_key)?;
+        let kernel = self.mirror.state();
+        compile(&Ingredients {
+            config: &config,
+            ids: &ids,
+            steering: &steering,
+            ..self.ingredients(&kernel, self.generation)
+        })?;
         forget(&reused);
         self.state.keep_ids(&ids)?;
         (self.config, self.ids, self.steering) = (config, ids, steering);
@@ -145,6 +171,32 @@ impl Control {
     /// When the kernel refuses.
     pub async fn release(self) -> Result<(), ControlError> {
         Ok(self.mirror.release().await?)
+    }
+
+    /// `latest`, the snapshot of the latest generation, after health has said `judgement`: nothing else is
+    /// compiled, since the loss of an ISP is not to wait. `None` where it changes nothing. Publish it at
+    /// once; the kernel's part follows with the next [`Control::compile`].
+    pub fn judge(&mut self, judgement: Judgement, latest: &Snapshot) -> Option<Snapshot> {
+        self.judgement = judgement;
+        let (usable, accepting) = self.candidates.judge(judgement);
+        if (usable, accepting) == (latest.usable, latest.accepting) {
+            return None;
+        }
+        self.generation += 1;
+        Some(Snapshot { generation: self.generation, usable, accepting, ..latest.clone() })
+    }
+
+    fn ingredients<'a>(&'a self, kernel: &'a KernelState, generation: u64) -> Ingredients<'a> {
+        Ingredients {
+            config: &self.config,
+            kernel,
+            ids: &self.ids,
+            steering: &self.steering,
+            judgement: self.judgement,
+            generation,
+            hash_key: self.hash_key,
+            probe_token: self.probe_token,
+        }
     }
 
     fn orders(&self, kernel: &KernelState, generation: &Generation) -> Orders {

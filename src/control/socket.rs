@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::limits::{CONTROL_ANSWER_OCTETS, CONTROL_CONNECTIONS, CONTROL_PATIENCE_NANOS, CONTROL_REQUEST_OCTETS};
@@ -70,7 +70,12 @@ enum Handler {
     Quick(Box<dyn Fn() -> Result<Value, String> + Send + Sync>),
     /// It has a thread of its own.
     Long(Arc<dyn Fn(Arguments) -> Result<Value, String> + Send + Sync>),
+    /// Somebody else answers.
+    Owner(Box<dyn Fn(Arguments, Reply) + Send + Sync>),
 }
+
+/// Where the answer of somebody else goes. Dropped, it says that the gateway is stopping.
+pub type Reply = oneshot::Sender<Result<Value, String>>;
 
 /// What can be asked.
 #[derive(Default)]
@@ -111,6 +116,23 @@ impl Verbs {
         self
     }
 
+    /// Also answers `verb`, whose arguments are a `T`, by whoever gets it from `hand_over`, within the
+    /// time that a client is patient.
+    #[must_use]
+    pub fn on_owner<T: DeserializeOwned>(
+        mut self,
+        verb: &'static str,
+        hand_over: impl Fn(T, Reply) + Send + Sync + 'static,
+    ) -> Self {
+        let read = move |arguments, reply: Reply| match serde_json::from_value(Value::Object(arguments)) {
+            Ok(arguments) => hand_over(arguments, reply),
+            // Who has gone away needs no answer.
+            Err(error) => drop(reply.send(Err(format!("`{verb}` does not take these arguments: {error}")))),
+        };
+        self.0.insert(verb, Handler::Owner(Box::new(read)));
+        self
+    }
+
     /// The line that answers the request in `line`.
     async fn answer(&self, line: &[u8]) -> Vec<u8> {
         let request: Request = match serde_json::from_slice(line) {
@@ -128,6 +150,11 @@ impl Verbs {
                 answer
                     .await
                     .unwrap_or_else(|_| encode(Err("the gateway failed to work this out; please report this".into())))
+            }
+            Some(Handler::Owner(hand_over)) => {
+                let (reply, answer) = oneshot::channel();
+                hand_over(request.arguments, reply);
+                encode(answer.await.unwrap_or_else(|_| Err("the gateway is stopping".to_owned())))
             }
             None => {
                 let known: Vec<&str> = self.0.keys().copied().collect();

@@ -52,7 +52,7 @@ pub enum StateError {
         reason: String,
     },
     /// No randomness.
-    #[error("the system gave no random numbers for the hash key: {0}")]
+    #[error("the system gave no random numbers for hash key and probes: {0}")]
     Random(getrandom::Error),
 }
 
@@ -112,7 +112,7 @@ impl StateDir {
         }
         let mut words = [0; KEY_WORDS];
         for word in &mut words {
-            *word = getrandom::u64().map_err(StateError::Random)?;
+            *word = random_word()?;
         }
         self.store("hash-key.json", &words)?;
         Ok(HashKey(words))
@@ -151,6 +151,11 @@ impl StateDir {
         fs::rename(&new, path)?;
         File::open(&self.path)?.sync_all()
     }
+}
+
+/// A random number that nobody else knows.
+pub(super) fn random_word() -> Result<u64, StateError> {
+    getrandom::u64().map_err(StateError::Random)
 }
 
 fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

@@ -13,6 +13,7 @@ pub mod limiter;
 pub mod neighbour;
 pub mod originate;
 pub mod parse;
+pub mod probe;
 pub mod recall;
 pub mod refusal;
 pub mod remember;
@@ -21,6 +22,7 @@ pub mod steer;
 pub mod unsolicited;
 
 use crate::flow::{Flows, FragmentTable};
+use crate::limits::PROBE_ANSWERS;
 use crate::observe::counters::WorkerCounters;
 use crate::port::{Frame, FrameMemory};
 use crate::snapshot::{NeighbourTable, Snapshot};
@@ -31,6 +33,7 @@ use egress::Staging;
 use held::{HeldFrames, Wanted};
 use limiter::ErrorLimiter;
 use parse::Packet;
+use probe::ProbeAnswer;
 use recall::{Flow, FlowMemory};
 use refusal::Refusal;
 use steer::Plan;
@@ -49,6 +52,8 @@ pub struct State {
     pub limiter: ErrorLimiter,
     /// Refused connections that are answered later.
     pub unsolicited: Unsolicited,
+    /// Answers to the gateway's own probes, for control.
+    pub answers: Vec<ProbeAnswer>,
     /// Arrival stamps of the frames that this batch sends.
     pub stamps: Vec<(Direction, Nanos)>,
 }
@@ -62,6 +67,7 @@ impl State {
             wanted: Wanted::new(),
             limiter: ErrorLimiter::new(),
             unsolicited: Unsolicited::new(),
+            answers: Vec::with_capacity(PROBE_ANSWERS),
             stamps: Vec::with_capacity(egress::STAGED_PER_PORT),
         }
     }
@@ -132,6 +138,7 @@ pub fn process_batch<M: FrameMemory>(path: &mut Path<'_, M>, port: PortId, batch
             frame.origin = edge;
             path.counters.edge(edge).read.add(1);
             path.counters.edge(edge).read_bytes.add(u64::from(frame.len));
+            path.counters.edge(edge).arrived.set(path.now.0);
             let known = identify(path, &frame);
             *place = Some((frame, known));
         }
@@ -151,6 +158,9 @@ fn forward<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame) -> Result<
 fn identify<'a, M: FrameMemory>(path: &Path<'a, M>, frame: &Frame) -> Result<Known<'a>, Refusal> {
     let packet = parse::parse(path.memory.bytes(frame))?;
     let journey = classify::classify(path.snapshot, frame.origin, &packet)?;
+    if let Journey::Inbound(inside) = &journey {
+        probe::intercept(path.snapshot, &packet, inside)?;
+    }
     let flow = recall::identify(&path.flow_memory(), &packet, &journey)?;
     Ok(Known { packet, journey, flow })
 }
@@ -189,6 +199,7 @@ fn settle<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, verdict: Result<
             discard(path, frame, reason);
         }
         Err(Refusal::Hold(edge, address)) => held::hold(path, frame, edge, address),
+        Err(Refusal::Punt) => probe::punt(path, frame),
     }
 }
 

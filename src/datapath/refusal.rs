@@ -14,6 +14,8 @@ pub enum Refusal {
     Drop(DropReason, Answer),
     /// Waits until this neighbour is known.
     Hold(EdgeId, Ipv6Addr),
+    /// Is the answer to a probe: for control.
+    Punt,
 }
 
 impl From<DropReason> for Refusal {

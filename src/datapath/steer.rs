@@ -102,14 +102,16 @@ fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: 
     let policy = snapshot.steering.policy(policy);
     let flow = recalled.flow.key.unwrap_or(FlowKey::pair(recalled.flow.internal, recalled.flow.remote));
     let hash = policy.hash(&snapshot.hash_key, &flow);
-    let mut candidates = snapshot.usable & policy.members;
+    let members = snapshot.usable & policy.members;
     let mut refusal = Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE);
-    while let Some(uplink) = policy.buckets.pick(hash, candidates) {
-        match outbound_to(snapshot, packet, recalled, uplink) {
-            Ok(plan) => return Ok(plan),
-            Err(reason) => refusal = reason,
+    for mut candidates in [members & snapshot.accepting, members & !snapshot.accepting] {
+        while let Some(uplink) = policy.buckets.pick(hash, candidates) {
+            match outbound_to(snapshot, packet, recalled, uplink) {
+                Ok(plan) => return Ok(plan),
+                Err(reason) => refusal = reason,
+            }
+            candidates &= !(1 << uplink.0);
         }
-        candidates &= !(1 << uplink.0);
     }
     Err(refusal)
 }

@@ -95,6 +95,6 @@ fn policy_of(
 fn why(refusal: Refusal) -> String {
     match refusal {
         Refusal::Drop(reason, _) => reason.label().to_owned(),
-        Refusal::Hold(..) => String::new(),
+        Refusal::Hold(..) | Refusal::Punt => String::new(),
     }
 }

@@ -124,5 +124,5 @@ fn without(snapshot: &Snapshot, names: &[String]) -> Result<Snapshot, QuestionEr
         };
         left = (0..MAX_UPLINKS).filter(known).fold(0, |bits, at| bits | 1 << at);
     }
-    Ok(Snapshot { usable: left, ..snapshot.clone() })
+    Ok(Snapshot { usable: left, accepting: snapshot.accepting & left, ..snapshot.clone() })
 }

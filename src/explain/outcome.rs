@@ -37,6 +37,8 @@ pub struct Outcome {
 pub enum Verdict {
     /// The kernel has it.
     Passed,
+    /// It answers a probe of the gateway's own.
+    Answers,
     /// It leaves.
     Sent,
     /// It waits for a neighbour.
@@ -95,6 +97,7 @@ pub fn of(world: &World<'_>, edge: EdgeId, frame: &[u8], flow: Option<&Flow>) ->
         (None, Some((by, frame))) => {
             Outcome { by: Some(snapshot.name_of(by).to_owned()), frame: Some(frame), ..Outcome::at_gate(Verdict::Sent) }
         }
+        (None, None) if counted.punted.get() > 0 => Outcome::at_gate(Verdict::Answers),
         (None, None) => Outcome::at_gate(Verdict::Held),
     }
 }

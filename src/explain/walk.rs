@@ -7,7 +7,7 @@ use crate::datapath::parse::{self, Packet};
 use crate::datapath::recall::{self, Flow, FlowMemory, Recalled};
 use crate::datapath::refusal::Refusal;
 use crate::datapath::steer::{self, Plan};
-use crate::datapath::{State, filter, neighbour, rewrite};
+use crate::datapath::{State, filter, neighbour, probe, rewrite};
 use crate::limits::UNSOLICITED_WAIT_NANOS;
 use crate::observe::counters::FlowCounters;
 use crate::snapshot::{GateVerdict, NeighbourTable};
@@ -50,6 +50,7 @@ impl Walk<'_> {
                     let interface = &self.world.snapshot.edges[edge.index()].name;
                     self.say(step, format!("{address} on {interface}"), "not resolved yet: the kernel is asked");
                 }
+                Refusal::Punt => self.say(step, "to the gateway itself", "the answer to a probe of this ISP"),
             })
             .ok()
     }
@@ -88,6 +89,9 @@ impl Walk<'_> {
         let journey = self.or_end("way", classify::classify(snapshot, edge, &packet))?;
         let (finding, because) = words::journey(snapshot, &journey);
         self.say("way", finding, because);
+        if let Journey::Inbound(inside) = &journey {
+            self.or_end("probe", probe::intercept(snapshot, &packet, inside))?;
+        }
         let counters = FlowCounters::default();
         let memory = FlowMemory {
             snapshot,
@@ -184,6 +188,9 @@ impl Walk<'_> {
                 ("waits".to_owned(), "until the neighbour answers, three seconds at most".to_owned())
             }
             (Verdict::Passed, _) => ("to the kernel".to_owned(), "which routes, delivers or ignores it".to_owned()),
+            (Verdict::Answers, _) => {
+                ("to the gateway itself".to_owned(), "which counts it for this ISP's health".to_owned())
+            }
             (Verdict::Dropped, _) => {
                 let reason = outcome.reason.clone().unwrap_or_default();
                 (format!("dropped: {reason}"), answer(outcome.answer.as_ref()))

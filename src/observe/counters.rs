@@ -42,6 +42,8 @@ pub struct EdgeCounters {
     pub read: Counter,
     /// Their octets.
     pub read_bytes: Counter,
+    /// `CLOCK_MONOTONIC` nanoseconds of the latest batch with a frame from here.
+    pub arrived: Counter,
     /// Packets that control handed over to be sent.
     pub injected: Counter,
     /// ICMPv6 errors that the gateway made about packets of this edge.
@@ -103,6 +105,7 @@ impl Default for EdgeCounters {
         Self {
             read: Counter::default(),
             read_bytes: Counter::default(),
+            arrived: Counter::default(),
             injected: Counter::default(),
             originated: Counter::default(),
             punted: Counter::default(),

@@ -17,13 +17,13 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use crate::control::compile::{CompileError, compile, steering_of};
+use crate::control::compile::{CompileError, Ingredients, compile, steering_of};
 use crate::control::config::{Config, NextHop, edge_name};
 use crate::control::ids::{Ids, TooMany};
 use crate::control::kernel::{Address, Hop, KernelState, Link, Preference, Route, RouteKind, TABLE_MAIN};
 use crate::hash::{HashKey, KEY_WORDS, mix};
 use crate::npt::Prefix;
-use crate::snapshot::{Generation, Role, Snapshot, Steering};
+use crate::snapshot::{Generation, Judgement, Role, Snapshot, Steering};
 use crate::units::{EdgeId, MacAddr};
 use crate::wire::ethernet;
 use crate::wire::ipv6::{Ipv6, is_forwardable};
@@ -107,7 +107,16 @@ impl<'a> Planner<'a> {
     /// When the configuration contradicts itself.
     pub fn generation(&self, hints: &Hints) -> Result<Generation, WorldError> {
         let kernel = self.kernel(hints);
-        Ok(compile(self.config, &kernel, &self.ids, &self.steering, 1, HASH_KEY)?)
+        Ok(compile(&Ingredients {
+            config: self.config,
+            kernel: &kernel,
+            ids: &self.ids,
+            steering: &self.steering,
+            judgement: Judgement::default(),
+            generation: 1,
+            hash_key: HASH_KEY,
+            probe_token: 0,
+        })?)
     }
 
     fn kernel(&self, hints: &Hints) -> KernelState {

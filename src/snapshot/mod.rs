@@ -4,6 +4,7 @@
 //! that all packets of a batch see one world. Plain data; knows nothing of workers or files.
 
 mod buckets;
+mod candidates;
 mod errors;
 mod filter;
 mod gate;
@@ -19,6 +20,7 @@ mod steering;
 use std::net::Ipv6Addr;
 
 pub use buckets::{BucketError, Buckets, Claim};
+pub use candidates::{Candidates, Judgement};
 pub use errors::{ErrorRates, Rate};
 pub use filter::{Filter, Inbound, Scope, is_bogon};
 pub use gate::{
@@ -36,7 +38,7 @@ pub use steering::{Action, HashFields, Policy, PolicyId, Rule, Steering};
 use crate::flow::Timeouts;
 use crate::hash::HashKey;
 use crate::npt::Prefix;
-use crate::units::{EdgeId, MacAddr, PortId, UplinkId};
+use crate::units::{EdgeId, MacAddr, MappingId, PortId, UplinkId};
 
 /// Everything that one compilation makes: what workers read, what the gate enforces, and the links
 /// on which hosts are answered for.
@@ -48,6 +50,8 @@ pub struct Generation {
     pub gate: GateTables,
     /// For the ND proxy.
     pub proxies: Vec<ProxyLink>,
+    /// From which of the ISPs the usable ones are chosen.
+    pub candidates: Candidates,
 }
 
 /// The data plane's picture of the world.
@@ -75,8 +79,14 @@ pub struct Snapshot {
     pub errors: ErrorRates,
     /// How long flows are remembered.
     pub timeouts: Timeouts,
-    /// Bit `n` is set while uplink `n` may carry new packets.
+    /// Bit `n` is set while uplink `n` may carry packets.
     pub usable: u16,
+    /// Bit `n` is set while new flows may choose uplink `n` before others; those that are usable and not
+    /// in it are being emptied, and get only what no other uplink takes.
+    pub accepting: u16,
+    /// What names the gateway's own probes: identifier of echo, port of TCP and UDP. Not to be guessed
+    /// from outside.
+    pub probe_token: u16,
     /// Key of the steering hash, made once and kept.
     pub hash_key: HashKey,
     /// The gateway's own addresses, ascending: images that must not be handed to a host.
@@ -156,4 +166,17 @@ pub struct Uplink {
     /// Whether its external prefixes are on its link, where others have addresses of them too: its
     /// router, other customers.
     pub prefix_on_link: bool,
+    /// Where the gateway's own probes by this ISP come from; `None` where no address will do.
+    pub probe: Option<ProbePoint>,
+}
+
+/// An address inside that is never a host's, and its image: probes are translated like all else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbePoint {
+    /// The pair that translates it.
+    pub mapping: MappingId,
+    /// The inside address.
+    pub inside: Ipv6Addr,
+    /// Its image: whom probes are answered to.
+    pub image: Ipv6Addr,
 }

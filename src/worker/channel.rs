@@ -9,12 +9,13 @@ use arc_swap::ArcSwap;
 use crossbeam::queue::ArrayQueue;
 use tokio::sync::Notify;
 
+use crate::datapath::probe::ProbeAnswer;
 use crate::flow::{FlowStore, FragmentTable};
 use crate::limits::WORKER_QUEUE;
 use crate::observe::counters::WorkerCounters;
 use crate::os::Doorbell;
 use crate::snapshot::{NeighbourTable, Snapshot};
-use crate::units::{EdgeId, PortId};
+use crate::units::{EdgeId, PortId, UplinkId};
 
 /// A message from a worker to control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +32,17 @@ pub enum Punt {
         /// Which port.
         port: PortId,
     },
+    /// A probe was answered.
+    Answer(ProbeAnswer),
 }
 
-/// A frame that control wants sent, Ethernet header included.
+/// A probe that control wants sent.
 #[derive(Debug)]
 pub struct Inject {
-    /// The edge that it leaves by.
-    pub edge: EdgeId,
-    /// The whole frame.
-    pub frame: Box<[u8]>,
+    /// The ISP that it is to go by.
+    pub uplink: UplinkId,
+    /// The whole IPv6 packet, from the inside address of that ISP's probe point.
+    pub packet: Box<[u8]>,
 }
 
 /// What control and one worker share.
@@ -83,10 +86,10 @@ impl Channel {
         })
     }
 
-    /// Hands the worker a frame to send, and wakes it.
+    /// Hands the worker a probe to send, and wakes it.
     ///
     /// # Errors
-    /// When the queue is full: the frame comes back.
+    /// When the queue is full: the probe comes back.
     pub fn inject(&self, inject: Inject) -> Result<(), Inject> {
         self.injects.push(inject)?;
         self.doorbell.ring();

@@ -19,14 +19,13 @@ pub use idle::IdlePolicy;
 use idle::Sleeper;
 pub use spawn::{Exit, Thread, spawn};
 
-use crate::datapath::{self, Path, held, unsolicited};
+use crate::datapath::{self, Path, held, probe, unsolicited};
 use crate::limits::{DRAIN_TURNS, MAX_PORTS};
 use crate::observe::latency::LatencyRecorder;
 use crate::os;
 use crate::port::{Flush, Frame, FrameMemory, Ledger, Port};
 use crate::snapshot::Snapshot;
 use crate::units::{EdgeId, Nanos, PortId};
-use crate::verdict::DropReason;
 
 const SECOND: Nanos = Nanos::from_millis(1000);
 
@@ -185,30 +184,21 @@ impl<P: Port> Worker<P> {
         self.sleeper.watch(ports.chain([self.channel.doorbell.as_raw_fd()]));
     }
 
-    /// Sends what control has injected.
+    /// Sends the probes that control has injected.
     fn send_injected(&mut self, now: Nanos) {
-        while let Some(Inject { edge, frame }) = self.channel.next_inject() {
-            self.inject(edge, &frame);
+        while let Some(Inject { uplink, packet }) = self.channel.next_inject() {
+            probe::send_probe(&mut self.path(now).0, uplink, &packet);
             self.send_staged(now);
         }
-    }
-
-    fn inject(&mut self, edge: EdgeId, bytes: &[u8]) {
-        let counters = self.channel.counters.edge(edge);
-        counters.injected.add(1);
-        let Some(mut frame) = self.memory.allocate(bytes.len()) else {
-            counters.dropped[DropReason::TxRingFull.index()].add(1);
-            return;
-        };
-        frame.origin = edge;
-        self.memory.bytes_mut(&mut frame).copy_from_slice(bytes);
-        self.state.staging.push(&mut self.memory, self.snapshot.load(), edge, frame);
     }
 
     /// Tells control what it should know, once a turn.
     fn report(&mut self, now: Nanos, found: usize) {
         for (edge, address) in self.state.wanted.drain() {
             self.channel.tell(Punt::NeighbourWanted { edge, address });
+        }
+        for answer in self.state.answers.drain(..) {
+            self.channel.tell(Punt::Answer(answer));
         }
         self.channel.wake_control();
         self.channel.saw(self.snapshot.load().generation);

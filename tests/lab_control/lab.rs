@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use sixways::control::config::{
-    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NdProxy, NextHop, OnStop, Site,
+    self, Config, Dataplane, Health, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NdProxy, NextHop, OnStop, Site,
 };
 use sixways::npt::Mapping;
 
@@ -186,6 +186,8 @@ pub fn config() -> Config {
         mtu: None,
         mss_clamp: MssClamp::Auto,
         nd_proxy: NdProxy::Off,
+        health: Health::default(),
+        probes: Vec::new(),
     };
     Config {
         site: Site { internal: vec!["fd12:3456:789a::/48".parse().expect("a prefix")], accept_any_uplink: false },

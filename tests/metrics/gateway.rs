@@ -142,6 +142,7 @@ fn snapshot(isps: usize) -> Snapshot {
         next_hop: Some(format!("fe80::{}", isp + 1).parse().unwrap()),
         largest_segment: None,
         prefix_on_link: false,
+        probe: None,
     };
     Snapshot {
         generation: 7,
@@ -156,6 +157,8 @@ fn snapshot(isps: usize) -> Snapshot {
         errors: ErrorRates::default(),
         timeouts: Timeouts::rfc6092(),
         usable: (1 << isps) - 1,
+        accepting: (1 << isps) - 1,
+        probe_token: 0,
         hash_key: HashKey([1; 11]),
         own_addresses: Box::default(),
         accept_any_uplink: false,

@@ -9,7 +9,7 @@ use crate::control::config::schema::largest_mtu;
 use crate::control::kernel::{Address, Link};
 use crate::limits::MIN_MTU;
 use crate::npt::Prefix;
-use crate::snapshot::{Edge, Role};
+use crate::snapshot::{Edge, ProbePoint, Role};
 
 /// The edge of a LAN.
 pub fn lan(site: &Site<'_>, lan: &LanSide<'_>) -> Edge {
@@ -89,7 +89,7 @@ fn isp_error_source(site: &Site<'_>, isp: &IspSide<'_>) -> Option<Ipv6Addr> {
             (here, delegated(address), !address.deprecated, Reverse(address.address))
         })
         .map(|address| address.address)
-        .or_else(|| probe_image(site, isp))
+        .or_else(|| Some(probe_point(site, isp)?.image))
 }
 
 /// Own addresses that packets may be sent from.
@@ -101,19 +101,19 @@ fn sources<'a>(site: &'a Site<'_>) -> impl Iterator<Item = &'a Address> {
 /// RFC 5453): no host has one, so no host has its image.
 const RESERVED_IID: u64 = 0xfdff_ffff_ffff_ff80;
 
-/// The image, under one of the ISP's mappings, of a reserved identifier in the first subnet.
-/// The mapping with the shortest internal prefix comes first; an identifier without an image,
-/// or whose image is an own address, gives way to the next.
-fn probe_image(site: &Site<'_>, isp: &IspSide<'_>) -> Option<Ipv6Addr> {
-    let mut mappings: Vec<_> = isp.mappings.iter().map(|(_, mapping)| mapping).collect();
-    mappings.sort_by_key(|mapping| (mapping.internal().len(), mapping.internal()));
-    mappings.into_iter().find_map(|mapping| {
+/// A reserved identifier in the first subnet of one of the ISP's mappings, and its image. The mapping
+/// with the shortest internal prefix comes first; an identifier without an image, or whose image is an
+/// own address, gives way to the next.
+pub fn probe_point(site: &Site<'_>, isp: &IspSide<'_>) -> Option<ProbePoint> {
+    let mut mappings: Vec<_> = isp.mappings.iter().collect();
+    mappings.sort_by_key(|(_, mapping)| (mapping.internal().len(), mapping.internal()));
+    mappings.into_iter().find_map(|(id, mapping)| {
         let subnet = mapping.internal().address().to_bits();
         (0..0x80).find_map(|n| {
-            let probe = Ipv6Addr::from_bits(subnet | u128::from(RESERVED_IID + n));
-            let image = mapping.outbound(probe).ok()?;
+            let inside = Ipv6Addr::from_bits(subnet | u128::from(RESERVED_IID + n));
+            let image = mapping.outbound(inside).ok()?;
             let is_free = site.kernel.own_addresses().all(|own| own.address != image);
-            (mapping.inbound(image) == Ok(probe) && is_free).then_some(image)
+            (mapping.inbound(image) == Ok(inside) && is_free).then_some(ProbePoint { mapping: *id, inside, image })
         })
     })
 }

@@ -25,10 +25,10 @@ use crate::control::ids::Ids;
 use crate::control::kernel::KernelState;
 use crate::flow::Timeouts;
 use crate::hash::HashKey;
-use crate::limits::MIN_MTU;
+use crate::limits::{MAX_EDGES, MIN_MTU};
 use crate::snapshot::{
-    BucketError, Edge, ErrorRates, Generation, Ingress, MappingTable, Rate, Role, Snapshot, Steering, Uplink,
-    UplinkMapping,
+    BucketError, Edge, ErrorRates, Generation, Ingress, Judgement, MappingTable, Rate, Role, Snapshot, Steering,
+    Uplink, UplinkMapping,
 };
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
@@ -60,20 +60,34 @@ pub enum CompileError {
     Buckets(#[from] BucketError),
 }
 
-/// The generation numbered `generation`. `steering` is that of [`steering_of`] for the same
-/// configuration and ids. An interface that does not exist (yet, or any more)
-/// is no error: its edge is there, its gate and guard are not, and its ISP is not usable.
+/// Everything that a generation is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingredients<'a> {
+    /// What the operator wants.
+    pub config: &'a Config,
+    /// What the kernel has.
+    pub kernel: &'a KernelState,
+    /// Assigned from `config`.
+    pub ids: &'a Ids,
+    /// Of [`steering_of`], for the same configuration and ids.
+    pub steering: &'a Steering,
+    /// What health says.
+    pub judgement: Judgement,
+    /// Number of the generation.
+    pub generation: u64,
+    /// Key of the steering hash.
+    pub hash_key: HashKey,
+    /// What names the gateway's own probes.
+    pub probe_token: u16,
+}
+
+/// The next generation. An interface that does not exist (yet, or any more) is no error: its edge is
+/// there, its gate and guard are not, and its ISP is not usable.
 ///
 /// # Errors
-/// When `config` contradicts itself or `ids` was not assigned from it.
-pub fn compile(
-    config: &Config,
-    kernel: &KernelState,
-    ids: &Ids,
-    steering: &Steering,
-    generation: u64,
-    hash_key: HashKey,
-) -> Result<Generation, CompileError> {
+/// When the configuration contradicts itself or the ids were not assigned from it.
+pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
+    let Ingredients { config, kernel, ids, .. } = *from;
     let site = Site::new(config, kernel, ids)?;
     let own = own::own_addresses(&site);
     let uplinks = uplinks(&site);
@@ -84,24 +98,28 @@ pub fn compile(
             isp.mappings.iter().map(|(id, mapping)| UplinkMapping { id: *id, uplink: isp.uplink, mapping: *mapping })
         })
         .collect();
+    let candidates = next_hops::candidates(&site, &uplinks);
+    let (usable, accepting) = candidates.judge(from.judgement);
     let snapshot = Snapshot {
-        generation,
+        generation: from.generation,
         internal: config.site.internal.clone().into(),
         ingress: ingress(&site),
         edges: edges(&site),
         mappings: MappingTable::new(&mappings, uplinks.len()),
         routes: routes::lan_routes(&site),
-        steering: steering.clone(),
+        steering: from.steering.clone(),
         filter: config.filter.clone(),
         errors: error_rates(&config.icmp),
         timeouts: timeouts(&config.flows),
-        usable: next_hops::usable(&site, &uplinks),
+        usable,
+        accepting,
+        probe_token: from.probe_token,
         uplinks,
-        hash_key,
+        hash_key: from.hash_key,
         own_addresses: own.iter().map(|own| own.address).collect(),
         accept_any_uplink: config.site.accept_any_uplink,
     };
-    Ok(Generation { snapshot, gate: gate::tables(&site, &own), proxies: nd_proxy::links(&site) })
+    Ok(Generation { snapshot, gate: gate::tables(&site, &own), proxies: nd_proxy::links(&site), candidates })
 }
 
 fn error_rates(icmp: &Icmp) -> ErrorRates {
@@ -126,7 +144,7 @@ fn ingress(site: &Site<'_>) -> Box<[Ingress]> {
     ingress.into()
 }
 
-/// By id; ids in between that are kept for a name that is gone have an empty name.
+/// By id; ids that no edge has, or that are kept for one which is gone, have an empty name.
 fn edges(site: &Site<'_>) -> Box<[Edge]> {
     let unused = Edge {
         name: "".into(),
@@ -137,7 +155,8 @@ fn edges(site: &Site<'_>) -> Box<[Edge]> {
         mtu: MIN_MTU,
         error_source: None,
     };
-    let mut edges = vec![unused; site.edges().map(|(_, edge)| edge.index() + 1).max().unwrap_or(0)];
+    // As many as there can be: a frame that waits over a reload still names the edge that it came by.
+    let mut edges = vec![unused; MAX_EDGES];
     for lan in &site.lans {
         edges[lan.edge.index()] = edges::lan(site, lan);
     }
@@ -149,8 +168,14 @@ fn edges(site: &Site<'_>) -> Box<[Edge]> {
 
 /// By id, like [`edges`].
 fn uplinks(site: &Site<'_>) -> Box<[Uplink]> {
-    let unused =
-        Uplink { name: "".into(), edge: EdgeId(0), next_hop: None, largest_segment: None, prefix_on_link: false };
+    let unused = Uplink {
+        name: "".into(),
+        edge: EdgeId(0),
+        next_hop: None,
+        largest_segment: None,
+        prefix_on_link: false,
+        probe: None,
+    };
     let mut uplinks = vec![unused; site.isps.iter().map(|isp| isp.uplink.index() + 1).max().unwrap_or(0)];
     for isp in &site.isps {
         uplinks[isp.uplink.index()] = Uplink {
@@ -159,6 +184,7 @@ fn uplinks(site: &Site<'_>) -> Box<[Uplink]> {
             next_hop: next_hops::next_hop(site.kernel, isp.link, isp.config.next_hop),
             largest_segment: edges::largest_segment(site, isp),
             prefix_on_link: isp.config.nd_proxy != NdProxy::Off,
+            probe: edges::probe_point(site, isp),
         };
     }
     uplinks.into()

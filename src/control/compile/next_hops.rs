@@ -7,7 +7,7 @@ use super::site::Site;
 use crate::control::config::NextHop;
 use crate::control::kernel::{KernelState, Link, Reachability, Route, RouteKind};
 use crate::limits::HOST_PROTOCOL;
-use crate::snapshot::Uplink;
+use crate::snapshot::{Candidates, Uplink};
 
 /// The ISP's router. With `auto` it is the gateway of a default route on that interface: the
 /// highest router preference (RFC 4191), then the most reachable, then the lowest metric.
@@ -56,19 +56,18 @@ pub fn reachability(kernel: &KernelState, ifindex: u32, router: Ipv6Addr) -> u8 
     }
 }
 
-/// Bit `n`: uplink `n` has a next hop, a link that is up, and a mapping. Never empty the set:
-/// where that leaves nobody, all whose next hop is known are kept.
-pub(super) fn usable(site: &Site<'_>, uplinks: &[Uplink]) -> u16 {
-    let known = |uplink: usize| uplinks[uplink].next_hop.is_some();
-    let bits = |with_link: bool| {
-        site.isps
-            .iter()
-            .filter(|isp| known(isp.uplink.index()) && !isp.mappings.is_empty())
-            .filter(|isp| !with_link || isp.link.is_some_and(Link::is_usable))
-            .fold(0, |bits, isp| bits | 1 << isp.uplink.0)
-    };
-    match bits(true) {
-        0 => bits(false),
-        some => some,
+/// The ISPs that could carry packets.
+pub(super) fn candidates(site: &Site<'_>, uplinks: &[Uplink]) -> Candidates {
+    let mut candidates = Candidates::default();
+    for isp in &site.isps {
+        let bit = 1 << isp.uplink.0;
+        if uplinks[isp.uplink.index()].next_hop.is_some() && !isp.mappings.is_empty() {
+            candidates.equipped |= bit;
+        }
+        if isp.link.is_some_and(Link::is_usable) {
+            candidates.linked |= bit;
+        }
+        candidates.tiers[isp.uplink.index()] = isp.config.tier;
     }
+    candidates
 }

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::units::Nanos;
 
 const MINIMAL: &str = include_str!("../../../configs/minimal.toml");
 
@@ -23,6 +24,8 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         mtu: None,
         mss_clamp: MssClamp::Auto,
         nd_proxy: NdProxy::Off,
+        health: Health::default(),
+        probes: DEFAULT_TARGETS.map(Probe::ping).into(),
     };
     assert_eq!(*fiber, fiber_meant);
     assert_eq!((cable.next_hop, cable.weight), (NextHop::Auto, 1));

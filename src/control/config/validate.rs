@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::raw::{Raw, RawDataplane, RawIsp};
 use super::reader::{At, Errors, Place};
 use super::schema::FRAME_OVERHEAD;
-use super::{Config, Dataplane, Flows, Host, Icmp, Isp, Lan, Metrics, NextHop, Site};
+use super::{Config, DEFAULT_TARGETS, Dataplane, Flows, Health, Host, Icmp, Isp, Lan, Metrics, NextHop, Probe, Site};
 use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
 use crate::snapshot::is_bogon;
@@ -252,6 +252,8 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
             mtu: isp.mtu?.value.map(u16::try_from).transpose().ok()?,
             mss_clamp: isp.mss_clamp?.value,
             nd_proxy: isp.nd_proxy?.value,
+            health: Health::default(),
+            probes: DEFAULT_TARGETS.map(Probe::ping).into(),
         })
     };
     let isps = raw.isps.into_iter().enumerate().map(isp).collect::<Option<Vec<Isp>>>()?;

@@ -89,6 +89,9 @@ impl NdProxy {
         let Some(inside) = self.inside(solicitation.target, picture) else {
             return self.end(NdOutcome::NotProxied);
         };
+        if self.is_probe_point(inside, picture.snapshot) {
+            return self.answer(&solicitation, true, now);
+        }
         // Behind an inner router the host cannot be asked: the router stands for it.
         let Some((edge, neighbour)) = picture.snapshot.routes.lookup(inside) else {
             return self.end(NdOutcome::NoHost);
@@ -144,9 +147,16 @@ impl NdProxy {
         let snapshot = picture.snapshot;
         let is_lan = |edge: EdgeId| snapshot.edges.get(edge.index()).is_some_and(|edge| edge.role == Role::Lan);
         let hosts = picture.neighbours.resolved().filter(|(edge, _)| is_lan(*edge));
+        let probes = snapshot.uplinks.get(self.link.uplink.index()).and_then(|uplink| Some(uplink.probe?.image));
         let images = hosts.filter_map(|(_, host)| snapshot.mappings.image(self.link.uplink, host).ok());
-        let groups: BTreeSet<_> = images.map(|(_, image)| solicited_node(image)).collect();
-        groups.into_iter().take(ND_GROUPS).collect()
+        let images = probes.into_iter().chain(images.map(|(_, image)| image));
+        images.map(solicited_node).collect::<BTreeSet<_>>().into_iter().take(ND_GROUPS).collect()
+    }
+
+    /// Whether `inside` is nobody's but that of the gateway's own probes.
+    fn is_probe_point(&self, inside: Ipv6Addr, snapshot: &Snapshot) -> bool {
+        let probe = snapshot.uplinks.get(self.link.uplink.index()).and_then(|uplink| uplink.probe);
+        probe.is_some_and(|probe| probe.inside == inside)
     }
 
     /// The inside address that `target` is the image of; `None` if it is not answered for.

@@ -29,6 +29,7 @@ fn snapshot(key: u64) -> Snapshot {
             next_hop: None,
             largest_segment: None,
             prefix_on_link: false,
+            probe: None,
         }]
         .into(),
         mappings: MappingTable::new(&[pair], 1),
@@ -38,6 +39,8 @@ fn snapshot(key: u64) -> Snapshot {
         errors: ErrorRates::default(),
         timeouts: Timeouts::rfc6092(),
         usable: 1,
+        accepting: 1,
+        probe_token: 0,
         hash_key: HashKey([key; 11]),
         own_addresses: Box::default(),
         accept_any_uplink: false,

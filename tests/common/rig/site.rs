@@ -114,6 +114,7 @@ impl Site {
                     next_hop: Some(address("fe80::1")),
                     largest_segment: None,
                     prefix_on_link: false,
+                    probe: None,
                 })
                 .collect(),
             mappings: MappingTable::new(&mappings, 3),
@@ -123,6 +124,8 @@ impl Site {
             errors: ErrorRates::default(),
             timeouts: Timeouts::rfc6092(),
             usable: 0b011,
+            accepting: 0b011,
+            probe_token: 0x5157,
             hash_key: HashKey(std::array::from_fn::<_, KEY_WORDS, _>(|n| {
                 (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
             })),

@@ -9,9 +9,9 @@ mod vlans;
 
 use std::net::Ipv6Addr;
 
-use crate::control::compile::{CompileError, compile, steering_of};
+use crate::control::compile::{CompileError, Ingredients, compile, steering_of};
 use crate::control::config::{
-    self, Config, Dataplane, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NdProxy, NextHop, OnStop, Site,
+    self, Config, Dataplane, Health, Host, Idle, Isp, Lan, Metrics, Mode, MssClamp, NdProxy, NextHop, OnStop, Site,
 };
 use crate::control::ids::Ids;
 use crate::control::kernel::{
@@ -19,7 +19,7 @@ use crate::control::kernel::{
 };
 use crate::hash::HashKey;
 use crate::npt::{Mapping, Prefix};
-use crate::snapshot::{GateAction, GateRole, Generation, GuardAction};
+use crate::snapshot::{GateAction, GateRole, Generation, GuardAction, Judgement, Steering};
 use crate::units::MacAddr;
 
 pub fn ip(text: &str) -> Ipv6Addr {
@@ -28,6 +28,16 @@ pub fn ip(text: &str) -> Ipv6Addr {
 
 pub fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
+}
+
+pub fn ingredients<'a>(
+    config: &'a Config,
+    kernel: &'a KernelState,
+    ids: &'a Ids,
+    steering: &'a Steering,
+) -> Ingredients<'a> {
+    let judgement = Judgement::default();
+    Ingredients { config, kernel, ids, steering, judgement, generation: 7, hash_key: HashKey([1; 11]), probe_token: 1 }
 }
 
 /// The site of most tests: LANs lan0 and lan1, ISPs a on wan0 and b on wan1, and beside them
@@ -62,6 +72,8 @@ impl World {
             mtu: None,
             mss_clamp: MssClamp::Auto,
             nd_proxy: NdProxy::Off,
+            health: Health::default(),
+            probes: Vec::new(),
         };
         let lan = |interface: &str| Lan { interface: interface.to_owned(), vlan: None };
         let config = Config {
@@ -198,7 +210,7 @@ impl World {
 
     pub fn try_compile(&self, ids: &Ids) -> Result<Generation, CompileError> {
         let steering = steering_of(&self.config, ids)?;
-        compile(&self.config, &self.kernel, ids, &steering, 7, HashKey([1; 11]))
+        compile(&ingredients(&self.config, &self.kernel, ids, &steering))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Policies, rules and filter as workers get them.
 
-use super::World;
+use super::{World, ingredients};
 use crate::control::compile::{CompileError, compile, steering_of};
 use crate::control::config::{self, Config};
 use crate::control::ids::Ids;
 use crate::control::kernel::KernelState;
 use crate::flow::{State, Timeouts};
-use crate::hash::HashKey;
 use crate::limits::BUCKETS;
 use crate::snapshot::{Action, ErrorRates, HashFields, Policy, PolicyId, Rate, Snapshot, Steering, Traffic};
 use crate::units::Nanos;
@@ -35,7 +34,8 @@ fn snapshot(config: &Config) -> Snapshot {
     let mut ids = Ids::default();
     ids.assign(config).unwrap();
     let steering = steering_of(config, &ids).unwrap();
-    compile(config, &KernelState::default(), &ids, &steering, 1, HashKey([1; 11])).unwrap().snapshot
+    let kernel = KernelState::default();
+    compile(&ingredients(config, &kernel, &ids, &steering)).unwrap().snapshot
 }
 
 fn of(rest: &str) -> Steering {

@@ -1,0 +1,90 @@
+//! When an ISP counts as down, and what is asked to find out.
+
+use std::net::Ipv6Addr;
+
+use crate::units::Nanos;
+
+/// `[[isp]] health = { … }`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Probes that must be well; never more than there are.
+    pub need: usize,
+    /// Unanswered probes in a row after which a target is not well.
+    pub down_after: u32,
+    /// Answered probes in a row after which it is well again.
+    pub up_after: u32,
+    /// Time for which everything must have been well before the ISP carries flows again.
+    pub hold_down: Nanos,
+    /// Longest hold-down of an ISP that goes down again and again: it doubles each time.
+    pub backoff_max: Nanos,
+    /// Time without a packet from the ISP after which its router is asked.
+    pub silence: Nanos,
+    /// Time that the router has for each answer.
+    pub patience: Nanos,
+    /// Unanswered questions to the router after which the ISP is down.
+    pub tries: u32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            need: 1,
+            down_after: 5,
+            up_after: 3,
+            hold_down: Nanos::from_millis(5000),
+            backoff_max: Nanos::from_millis(300_000),
+            silence: Nanos::from_millis(200),
+            patience: Nanos::from_millis(200),
+            tries: 3,
+        }
+    }
+}
+
+/// An element of `[[isp]] probes`, for one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What is asked for.
+    pub kind: ProbeKind,
+    /// Whom.
+    pub target: Ipv6Addr,
+    /// Time between two probes while all is well.
+    pub every: Nanos,
+    /// Time that the target has for each answer.
+    pub timeout: Nanos,
+    /// Share of probes lost, in percent, above which the target is not well; `None`: any.
+    pub max_loss: Option<u8>,
+    /// Round-trip time above which an answer counts as lost; `None`: any within the time-out.
+    pub max_rtt: Option<Nanos>,
+}
+
+/// What a probe asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// ICMPv6 Echo Reply.
+    Echo,
+    /// A TCP handshake on this port, which is reset at once.
+    Tcp(u16),
+    /// A DNS answer from this port about this name.
+    Dns(u16, String),
+}
+
+/// Targets unless the configuration names others: public resolvers at anycast addresses of two
+/// operators (Cloudflare and Google), so that the outage of one is not taken for the ISP's.
+pub const DEFAULT_TARGETS: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111),
+    Ipv6Addr::new(0x2001, 0x4860, 0x4860, 0, 0, 0, 0, 0x8888),
+];
+
+impl Probe {
+    /// A ping a second to `target`.
+    pub const fn ping(target: Ipv6Addr) -> Self {
+        Self {
+            kind: ProbeKind::Echo,
+            target,
+            every: Nanos::from_millis(1000),
+            timeout: Nanos::from_millis(400),
+            max_loss: None,
+            max_rtt: None,
+        }
+    }
+}

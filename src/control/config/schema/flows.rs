@@ -1,0 +1,27 @@
+//! `[flows]`.
+
+use super::super::kind::Kind;
+use super::{Default, Section, key};
+use crate::limits::MAX_FLOWS;
+
+/// `[flows]`
+pub static FLOWS: Section = Section {
+    header: "[flows]",
+    meaning: "Flow memory: which ISP each flow goes by, and how long it is remembered without a packet. Optional.",
+    keys: &[
+        key(
+            "capacity",
+            Kind::Integer(0, MAX_FLOWS),
+            "flows",
+            Default::Value("1000000"),
+            "Flows that are remembered at the same time. 0: none, every packet goes by the hash alone; that needs \
+             `[filter] inbound = \"open\"`.",
+        ),
+        key("tcp_established", Kind::Span, "", Default::Value(r#""2h4m""#), "TCP after both sides have sent data."),
+        key("tcp_transitory", Kind::Span, "", Default::Value(r#""4m""#), "TCP that is opening or closing."),
+        key("udp", Kind::Span, "", Default::Value(r#""5m""#), "UDP and UDP-Lite."),
+        key("icmpv6", Kind::Span, "", Default::Value(r#""60s""#), "ICMPv6 echo."),
+        key("other", Kind::Span, "", Default::Value(r#""5m""#), "All other protocols: ESP, GRE, SCTP and so on."),
+    ],
+    planned: &[],
+};
