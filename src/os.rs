@@ -1,8 +1,10 @@
 //! The few system calls that the standard library does not offer: the monotonic clock,
-//! eventfd, poll and packet sockets; and one instruction, prefetch. With `xdp/` the only place with unsafe code.
+//! eventfd, poll and packet sockets; one instruction, prefetch; and what both netlink
+//! readers, control's and `xdp/`'s, must understand alike. With `xdp/` the only place with unsafe code.
 #![expect(unsafe_code, reason = "system calls")]
 
 mod packet;
+mod vlan;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,6 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use crate::units::Nanos;
 pub use packet::PacketSocket;
+pub use vlan::vlan;
 
 /// The time of `CLOCK_MONOTONIC`, the clock that the gate stamps frames with.
 pub fn now() -> Nanos {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lab::gateway::Gateway;
 use lab::process::eventually;
 use lab::traffic::{Bursts, Server, ping};
-use lab::{H10, H20, Lab, SERVER, SERVER_PREFIX, VPN_HOST};
+use lab::{H10, H20, Lab, SERVER, VPN_HOST};
 use serde_json::Value;
 use sixways::observe::flows::Listing;
 
@@ -32,21 +32,6 @@ fn told(explanation: &Value) -> String {
     steps.iter().map(|step| ["step", "finding", "because"].map(|key| word(step, key)).join(" | ") + "\n").collect()
 }
 
-fn burst(lab: &Lab) {
-    let source = format!("{H10}/128");
-    let bursts = Bursts {
-        role: "h10",
-        sources: &source,
-        source_count: 1,
-        destinations: SERVER_PREFIX,
-        destination_count: 64,
-        repeat: 1,
-        rate: 8_000,
-        wait_ms: 500,
-    };
-    bursts.run(lab);
-}
-
 #[test]
 fn what_the_running_gateway_says_happens() {
     let Some(lab) = Lab::start(1) else { return };
@@ -55,7 +40,7 @@ fn what_the_running_gateway_says_happens() {
     eventually("the first echo", Duration::from_secs(5), || ping(&lab, "h10", SERVER, 1, 10) == 1);
 
     // A flow that is known is told by its record; of one that is not, hash and bucket say the same.
-    burst(&lab);
+    Bursts::of_one("h10", &format!("{H10}/128")).run(&lab);
     let known = listing(&gateway, &["internal=fd12:3456:789a:10::/64", "proto=udp"]);
     assert_eq!(known.matched, 64);
     let some = |isp: &'static str| known.flows.iter().filter(move |flow| flow.isp == isp).take(3);

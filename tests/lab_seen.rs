@@ -8,7 +8,7 @@ use lab::gateway::Gateway;
 use lab::process::eventually;
 use lab::steps::Steps;
 use lab::traffic::{Bursts, Server, ping};
-use lab::{H10, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX};
+use lab::{H10, ISP_A, ISP_B, Lab, SERVER};
 use sixways::observe::flows::Listing;
 
 fn listing(gateway: &Gateway<'_>, words: &[&str]) -> Listing {
@@ -30,18 +30,7 @@ fn flows_are_listed_as_hosts_and_servers_have_them() {
     });
     steps.step("datagrams by two ISPs", &mut gateway, |gateway| {
         server.reset();
-        let source = format!("{H10}/128");
-        let bursts = Bursts {
-            role: "h10",
-            sources: &source,
-            source_count: 1,
-            destinations: SERVER_PREFIX,
-            destination_count: 64,
-            repeat: 1,
-            rate: 8_000,
-            wait_ms: 500,
-        };
-        bursts.run(&lab);
+        Bursts::of_one("h10", &format!("{H10}/128")).run(&lab);
         let seen = server.report();
         let listed = listing(gateway, &["internal=fd12:3456:789a:10::/64", "proto=udp"]);
         assert_eq!((listed.matched, listed.unreadable), (64, 0));

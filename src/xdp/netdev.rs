@@ -4,11 +4,10 @@ use std::io;
 
 use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{
-    InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, VlanProtocol,
-};
+use netlink_packet_route::link::{InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
 
 use super::rtnetlink::ask;
+use crate::os::vlan;
 
 /// One device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,17 +72,6 @@ pub fn links() -> io::Result<Vec<Link>> {
         _ => None,
     };
     Ok(answers.iter().filter_map(link).collect())
-}
-
-/// The number of a VLAN by 802.1Q; a service VLAN (802.1ad) is another thing.
-fn vlan(facts: &[InfoVlan]) -> Option<u16> {
-    let is_service =
-        |fact: &InfoVlan| matches!(fact, InfoVlan::Protocol(protocol) if *protocol != VlanProtocol::Ieee8021Q);
-    let number = |fact: &InfoVlan| match fact {
-        InfoVlan::Id(id) => Some(*id),
-        _ => None,
-    };
-    if facts.iter().any(is_service) { None } else { facts.iter().find_map(number) }
 }
 
 fn understand(message: &LinkMessage) -> Link {

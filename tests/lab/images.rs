@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
+use super::Lab;
 use super::traffic::{Bursts, Server};
-use super::{Lab, SERVER_PREFIX};
 
 /// A LAN host's image by each ISP.
 pub struct Images(BTreeMap<String, String>);
@@ -13,16 +13,8 @@ impl Images {
     /// Learns them from what the server sees when `source` talks to many of its addresses.
     pub fn learn(lab: &Lab, server: &mut Server, role: &str, source: &str) -> Self {
         server.reset();
-        let bursts = Bursts {
-            role,
-            sources: &format!("{source}/128"),
-            source_count: 1,
-            destinations: SERVER_PREFIX,
-            destination_count: 64,
-            repeat: 1,
-            rate: 8_000,
-            wait_ms: 2_000,
-        };
+        let source = format!("{source}/128");
+        let bursts = Bursts { wait_ms: 2_000, ..Bursts::of_one(role, &source) };
         bursts.run(lab);
         Self(server.report().into_iter().map(|(prefix, seen)| (prefix, seen.examples[0].clone())).collect())
     }

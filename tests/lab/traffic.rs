@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use super::Lab;
 use super::process::{output, run};
+use super::{Lab, PYTHON, SERVER_PREFIX};
 
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/traffic.py");
 const LIMIT: Duration = Duration::from_secs(90);
@@ -28,7 +28,7 @@ pub fn ping(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -
 #[track_caller]
 pub fn ping_patiently(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -> u32 {
     let interval = (f64::from(interval_ms) / 1000.0).to_string();
-    let mut command = lab.command(role, "python3");
+    let mut command = lab.command(role, PYTHON);
     command.args([HELPER, "ping", target, "--count", &count.to_string(), "--interval", &interval]);
     run(&mut command, LIMIT).trim().parse().expect("traffic.py reports")
 }
@@ -99,7 +99,7 @@ pub struct Server(Helper);
 impl Server {
     /// Starts them and waits until they listen. `echo`: whether datagrams are answered.
     pub fn start(lab: &Lab, role: &str, echo: bool) -> Self {
-        let mut command = lab.command(role, "python3");
+        let mut command = lab.command(role, PYTHON);
         command.args([HELPER, "serve"]).args((!echo).then_some("--no-echo"));
         Self(Helper::start(&mut command))
     }
@@ -151,10 +151,25 @@ pub struct Burst {
     pub examples: Vec<(String, String)>,
 }
 
-impl Bursts<'_> {
+impl<'a> Bursts<'a> {
+    /// One datagram from a single source (`ADDRESS/128`) to each of 64 addresses of the server: every
+    /// ISP carries some of these pairs.
+    pub fn of_one(role: &'a str, source: &'a str) -> Self {
+        Self {
+            role,
+            sources: source,
+            source_count: 1,
+            destinations: SERVER_PREFIX,
+            destination_count: 64,
+            repeat: 1,
+            rate: 8_000,
+            wait_ms: 500,
+        }
+    }
+
     /// The command, for a burst that runs beside the test.
     pub fn command(&self, lab: &Lab) -> Command {
-        let mut command = lab.command(self.role, "python3");
+        let mut command = lab.command(self.role, PYTHON);
         command.args([HELPER, "burst", "--sources", self.sources, "--destinations", self.destinations]);
         command.args(["--source-count", &self.source_count.to_string()]);
         command.args(["--destination-count", &self.destination_count.to_string()]);
@@ -185,7 +200,7 @@ pub struct Connections {
 /// which echoes `size` octets.
 #[track_caller]
 pub fn connect(lab: &Lab, role: &str, sources: &str, destinations: &str, count: u32, size: u32) -> Connections {
-    let mut command = lab.command(role, "python3");
+    let mut command = lab.command(role, PYTHON);
     command.args([HELPER, "connect", "--sources", sources, "--destinations", destinations]);
     command.args(["--count", &count.to_string(), "--size", &size.to_string()]);
     serde_json::from_str(&run(&mut command, LIMIT)).expect("traffic.py reports")

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, VlanProtocol,
-};
+use netlink_packet_route::link::{InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
@@ -18,6 +16,7 @@ use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 
 use crate::control::kernel::{Address, Hop, Link, Neighbour, Preference, Reachability, Route, RouteKind, Rule};
 use crate::npt::Prefix;
+use crate::os::vlan;
 use crate::units::MacAddr;
 
 /// A device.
@@ -50,17 +49,6 @@ pub fn link(message: &LinkMessage) -> Link {
         }
     }
     link
-}
-
-/// The number of a VLAN by 802.1Q; a service VLAN (802.1ad) is another thing.
-fn vlan(facts: &[InfoVlan]) -> Option<u16> {
-    let is_service =
-        |fact: &InfoVlan| matches!(fact, InfoVlan::Protocol(protocol) if *protocol != VlanProtocol::Ieee8021Q);
-    let number = |fact: &InfoVlan| match fact {
-        InfoVlan::Id(id) => Some(*id),
-        _ => None,
-    };
-    if facts.iter().any(is_service) { None } else { facts.iter().find_map(number) }
 }
 
 fn kind_name(kind: &InfoKind) -> String {
