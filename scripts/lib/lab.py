@@ -166,27 +166,19 @@ class Lab:
         self.state.mkdir(parents=True)
         self.bpffs.mkdir()
         run("mount", "-t", "bpf", "bpffs", str(self.bpffs))
-        for role in ROLES:
-            run("ip", "netns", "add", self.ns(role))
-        self.in_all(self.first_settings)
-        self.ip("sw", "link add br0 type bridge mcast_snooping 0")
-        for cable in range(len(CABLES)):
-            self.lay(cable)
-        # In this order: a kernel that already forwards would delete the route it learnt by RA.
-        self.sh("gw", "sysctl -qw net.ipv6.conf.wan1.accept_ra=2; sysctl -qw net.ipv6.conf.all.forwarding=1")
-        self.in_all(self.quiet_offloads)
-        for role in ROLES:
-            self.settle(role)
+        self.batch(f"netns add {self.ns(role)}" for role in ROLES)
+        self.in_all(lambda role: self.exec(role, "sysctl", "-qw", *self.first_settings(role)))
+        self.batch([f"link add br0 netns {self.ns('sw')} type bridge mcast_snooping 0", *map(self.cable, range(len(CABLES)))])
+        self.in_all(lambda role: self.exec(role, "sh", "-ec", self.device_settings(role)))
+        self.settle(*ROLES)
         self.advertise()
 
-    def in_all(self, script):
-        """Runs a script in every namespace at once."""
-        waiting = [
-            subprocess.Popen(self.exec(role, "sh", "-ec", script(role)), stderr=subprocess.PIPE, text=True)
-            for role in ROLES
-        ]
-        for role, process in zip(ROLES, waiting):
-            _, errors = process.communicate(timeout=60)
+    def in_all(self, command, roles=ROLES, text=lambda _: None):
+        """Runs a command for each role, all at once."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        waiting = [(role, subprocess.Popen(command(role), **pipes)) for role in roles]
+        for role, process in waiting:
+            _, errors = process.communicate(text(role), timeout=60)
             if process.returncode != 0:
                 raise LabError(f"set-up of {self.ns(role)} failed: {errors.strip()}")
 
@@ -194,31 +186,29 @@ class Lab:
     def first_settings(role):
         """Settings that new devices inherit: no waiting for duplicates, link-local addresses from the MAC,
         and programs may use any address of a local prefix."""
-        lines = [
-            f"sysctl -qw net.ipv6.conf.default.disable_ipv6={int(role == 'sw')}",
-            "sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0",
-            "sysctl -qw net.ipv6.conf.default.addr_gen_mode=0",
-            "sysctl -qw net.ipv6.ip_nonlocal_bind=1",
-            "ip link set lo up",
-        ]
+        default = "net.ipv6.conf.default"
+        settings = [f"{default}.disable_ipv6={int(role == 'sw')}", f"{default}.accept_dad=0", f"{default}.accept_ra=0"]
+        settings += [f"{default}.addr_gen_mode=0", "net.ipv6.ip_nonlocal_bind=1"]
         if role in ROUTERS and role != "gw":
-            lines.append("sysctl -qw net.ipv6.conf.all.forwarding=1")
+            settings.append("net.ipv6.conf.all.forwarding=1")
         if role != "gw":
-            lines.append("sysctl -qw net.ipv6.icmp.ratelimit=0")
-        return "\n".join(lines)
+            settings.append("net.ipv6.icmp.ratelimit=0")
+        return settings
 
     @staticmethod
     def devices(role):
         return [device for cable in CABLES for (owner, device) in cable if owner == role]
 
-    def quiet_offloads(self, role):
+    def device_settings(self, role):
         """AF_XDP loses the kernel's note that a checksum is still to be made, so it is made at once."""
-        return "\n".join(
-            f"ethtool -K {device} tx off gso off gro off tso off >/dev/null 2>&1" for device in self.devices(role)
-        )
+        lines = [f"ethtool -K {device} tx off gso off gro off tso off >/dev/null 2>&1" for device in self.devices(role)]
+        if role == "gw":
+            # In this order: a kernel that already forwards would delete the route it learnt by RA.
+            lines.append("sysctl -qw net.ipv6.conf.wan1.accept_ra=2 net.ipv6.conf.all.forwarding=1")
+        return "\n".join(lines)
 
-    def lay(self, cable):
-        """Makes one veth pair. Every end has an index of its own: equal ones delay carrier news."""
+    def cable(self, cable):
+        """The line that makes a veth pair. Every end has an index of its own: equal ones delay carrier news."""
         words = []
         for end, (role, device) in enumerate(CABLES[cable]):
             index = FIRST_INDEX + 2 * cable + end
@@ -226,19 +216,27 @@ class Lab:
                 f"name {device} index {index} address {mac_of(index)} netns {self.ns(role)}"
                 f" numtxqueues {self.queues} numrxqueues {self.queues} type veth"
             )
-        run(*f"ip link add {words[0]} peer {words[1].removesuffix(' type veth')}".split())
+        return f"link add {words[0]} peer {words[1].removesuffix(' type veth')}"
 
-    def ip(self, role, lines):
-        run("ip", "-n", self.ns(role), "-batch", "-", text="\n".join(line.strip() for line in lines.splitlines()) + "\n")
+    @staticmethod
+    def batch(lines):
+        run("ip", "-batch", "-", text="\n".join(lines) + "\n")
 
-    def settle(self, role):
-        """Brings a namespace's devices up and gives them their addresses and routes, again if need be."""
-        lines = [f"link set {device} up" for device in self.devices(role)]
+    def ip(self, role, line):
+        run("ip", "-n", self.ns(role), *line.split())
+
+    def settle(self, *roles):
+        """Brings namespaces' devices up and gives them their addresses and routes, again if need be."""
+        self.in_all(lambda role: ["ip", "-n", self.ns(role), "-batch", "-"], roles, self.addresses)
+        self.in_all(lambda role: self.exec(role, "nft", "-f", "-"), [role for role in roles if role in ISPS], self.filter)
+
+    def addresses(self, role):
+        """Lines for `ip -batch`, repeatable."""
+        lines = [f"link set {device} up" for device in ("lo", *self.devices(role))]
         if role == "sw":
             lines = ["link set br0 up", *(f"link set {device} master br0" for device in self.devices(role)), *lines]
-        self.ip(role, "\n".join(lines) + "\n" + NETWORK[role].format(wan1_link_local=self.wan1_link_local()))
-        if role in ISPS:
-            self.filter(role)
+        lines += NETWORK[role].format(wan1_link_local=self.wan1_link_local()).splitlines()
+        return "\n".join(line.strip() for line in lines) + "\n"
 
     @staticmethod
     def wan1_link_local():
@@ -254,12 +252,12 @@ class Lab:
             "wan1": str(ipaddress.IPv6Network(ISPS["ispb"][1])[interface_id]),
         }
 
-    def filter(self, role):
+    @staticmethod
+    def filter(role):
         """The ISP's ingress filter: it counts what the customer sends by source, and drops what is not its own."""
         delegated, link = ISPS[role]
-        run(
-            *self.exec(role, "nft", "-f", "-"),
-            text="add table netdev isp\n"
+        return (
+            "add table netdev isp\n"
             + "".join(f"add counter netdev isp {counter}\n" for counter in COUNTERS)
             + f"""
             add chain netdev isp customer {{ type filter hook ingress device "cust" priority 0; policy accept; }}
@@ -268,7 +266,7 @@ class Lab:
             add rule netdev isp customer ip6 saddr {{ ::, fe80::/10, {link} }} counter name link accept
             add rule netdev isp customer ip6 saddr fc00::/7 counter name internal drop
             add rule netdev isp customer meta protocol ip6 counter name foreign drop
-            """,
+            """
         )
 
     def counts(self, role):
@@ -291,7 +289,7 @@ class Lab:
         """Deletes one of the gateway's devices and makes it anew, as a driver reload does."""
         cable = next(i for i, ends in enumerate(CABLES) if ends[0] == ("gw", device))
         self.ip("gw", f"link del {device}")
-        self.lay(cable)
+        self.batch([self.cable(cable)])
         for role, name in CABLES[cable]:
             self.sh(role, f"ethtool -K {name} tx off gso off gro off tso off >/dev/null 2>&1")
         if device == "wan1":
@@ -299,8 +297,7 @@ class Lab:
         self.mend(cable)
 
     def mend(self, cable):
-        for role, _ in CABLES[cable]:
-            self.settle(role)
+        self.settle(*(role for role, _ in CABLES[cable]))
         if CABLES[cable][0] == ("gw", "wan1"):
             self.advertise()
 
@@ -315,7 +312,7 @@ class Lab:
 
     def down(self):
         namespaces = [name for name in namespaces_here() if name.startswith(f"{self.name}-")]
-        pids = [int(pid) for name in namespaces for pid in run("ip", "netns", "pids", name, check=False).split()]
+        pids = processes_in(namespaces)
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -325,8 +322,7 @@ class Lab:
         deadline = time.monotonic() + 5
         while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.01)
-        for name in namespaces:
-            run("ip", "netns", "del", name, check=False)
+        run("ip", "-force", "-batch", "-", text="".join(f"netns del {name}\n" for name in namespaces), check=False)
         if os.path.ismount(self.bpffs):
             run("umount", str(self.bpffs), check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -337,6 +333,19 @@ def namespaces_here():
         return os.listdir("/run/netns")
     except FileNotFoundError:
         return []
+
+
+def processes_in(namespaces):
+    """Who runs in any of these, as `ip netns pids` finds them for one."""
+    inodes = {os.stat(f"/run/netns/{name}").st_ino for name in namespaces}
+
+    def runs_there(pid):
+        try:
+            return os.stat(f"/proc/{pid}/ns/net").st_ino in inodes
+        except OSError:  # gone, or none of ours
+            return False
+
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and runs_there(pid)]
 
 
 def sweep():

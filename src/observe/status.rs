@@ -24,6 +24,8 @@ pub struct Status {
     pub version: String,
     /// Seconds since it was started.
     pub uptime_seconds: f64,
+    /// How old the numbers are, which are taken once a second.
+    pub age_seconds: f64,
     /// Number of the generation that the workers read.
     pub generation: u64,
     /// Why it is not ready, one reason a line; empty when it is.
@@ -244,6 +246,7 @@ impl Status {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: started.elapsed().unwrap_or_default().as_secs_f64(),
+            age_seconds: now.since(sample.at).0 as f64 / 1e9,
             generation: topology.generation,
             not_ready: observed.readiness(now).err().unwrap_or_default(),
             isps: topology.isps.iter().map(|isp| rates.isp(isp, weight(&isp.name))).collect(),

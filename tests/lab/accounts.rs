@@ -6,12 +6,15 @@ use serde::Deserialize;
 
 use super::gateway::Gateway;
 
-/// Time for frames on their way to arrive; the gateway takes its numbers once a second.
+/// The gateway takes its numbers once a second; until they balance.
 const SETTLE: Duration = Duration::from_secs(8);
+/// Time for what has been sent to arrive and be counted.
+const ON_ITS_WAY: Duration = Duration::from_millis(200);
 
 /// What is read of a status.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Accounts {
+    age_seconds: f64,
     accounting: Vec<Account>,
     interfaces: Vec<Interface>,
     workers: Vec<Worker>,
@@ -116,23 +119,25 @@ impl Gateway<'_> {
         serde_json::from_str(&json).unwrap_or_else(|error| panic!("status --json: {error}\n{json}"))
     }
 
-    /// The books once nothing moves any more: two looks that say the same, and balance.
+    /// The books of a moment when all that was sent before this call has come to its end, and they balance.
     ///
     /// # Panics
     /// If they do not balance in time.
     #[track_caller]
     pub fn settled(&self) -> Accounts {
         let start = Instant::now();
-        let mut before = self.accounts();
         loop {
-            std::thread::sleep(Duration::from_millis(1100));
+            std::thread::sleep(Duration::from_millis(50));
+            let asked = start.elapsed();
             let now = self.accounts();
+            if asked.as_secs_f64() < ON_ITS_WAY.as_secs_f64() + now.age_seconds {
+                continue;
+            }
             let complaints = now.complaints();
-            if complaints.is_empty() && now.accounting == before.accounting {
+            if complaints.is_empty() {
                 return now;
             }
             assert!(start.elapsed() < SETTLE, "the books do not balance:\n{}\n{:?}", complaints.join("\n"), now.drops);
-            before = now;
         }
     }
 

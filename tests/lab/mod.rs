@@ -20,6 +20,10 @@ pub mod traffic;
 
 pub use netns::Lab;
 
+/// The distribution's Python, which `scripts/deps` installs. A version manager's `python3` is a script that
+/// takes a quarter of a second each time, and the labs call it many hundred times.
+pub const PYTHON: &str = "/usr/bin/python3";
+
 /// The host on the gateway's own LAN link.
 pub const H10: &str = "fd12:3456:789a:10::10";
 /// The host behind the inner router; all of [`H20_PREFIX`] is its own as well.

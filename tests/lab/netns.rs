@@ -5,15 +5,18 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::PYTHON;
 use super::process::{run, try_run};
 
 /// Labs that this process has made.
 static MADE: AtomicU32 = AtomicU32::new(0);
+static SWEPT: Once = Once::new();
 const TOOLS: [&str; 11] =
-    ["ip", "ethtool", "nft", "sysctl", "mount", "ping", "traceroute", "tcpdump", "curl", "iperf3", "python3"];
+    ["ip", "ethtool", "nft", "sysctl", "mount", "ping", "traceroute", "tcpdump", "curl", "iperf3", PYTHON];
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What one ISP counted about its customer's packets, by kind of source.
@@ -52,7 +55,8 @@ impl Lab {
         require();
         let lock = File::create(std::env::temp_dir().join("sixways-lab.lock")).expect("the lab's lock file");
         lock.lock().expect("the lab's lock");
-        run(&mut script(&["sweep"]), LIMIT);
+        // What a test of this process has made, it takes down itself.
+        SWEPT.call_once(|| _ = run(&mut script(&["sweep"]), LIMIT));
         let name = format!("sw{}x{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let facts = run(&mut script(&["up", &name, "--queues", &queues.to_string()]), LIMIT);
         let facts: Facts = serde_json::from_str(&facts).expect("lab.py prints what it made");
@@ -138,7 +142,7 @@ struct Facts {
 }
 
 fn script(words: &[&str]) -> Command {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(PYTHON);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/lab.py")).args(words);
     command
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::lab::Lab;
 use crate::lab::process::run;
 use crate::lab::traffic::Helper;
+use crate::lab::{Lab, PYTHON};
 use crate::watch::Outside;
 
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/flows.py");
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// A verb in the namespace of `role`; its words are split at blanks.
 pub fn verb(lab: &Lab, role: &str, words: &str) -> Command {
-    let mut command = lab.command(role, "python3");
+    let mut command = lab.command(role, PYTHON);
     command.arg(HELPER).args(words.split_whitespace());
     command
 }

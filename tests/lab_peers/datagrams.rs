@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::lab::Lab;
 use crate::lab::process::run;
 use crate::lab::traffic::Server;
+use crate::lab::{Lab, PYTHON};
 use crate::reach::answered;
 use crate::{Conversation, helper, peers};
 
@@ -28,7 +28,7 @@ pub fn udp(lab: &Lab, conversations: &[Conversation]) {
         // The sender learns the path's MTU first: what it sends before that is lost.
         assert!(answered(lab, asker, &format!("-s1452 -I {source} {target}")), "{asker} to {target}");
         for (port, size) in [(5001, 10_000), (5002, 60_000)] {
-            let mut command = lab.command(asker, "python3");
+            let mut command = lab.command(asker, PYTHON);
             command.args([FLOWS, "datagrams", "--source", source, "--source-port", &port.to_string()]);
             command.args(["--target", target, "--size", &size.to_string(), "--count", &COUNT.to_string()]);
             let echoed: Echoed = serde_json::from_str(&run(&mut command, LIMIT)).expect("flows.py reports");

@@ -17,7 +17,7 @@ use lab::gateway::Gateway;
 use lab::process::eventually;
 use lab::steps::Steps;
 use lab::traffic::{Helper, Server, ping};
-use lab::{H20, ISP_A, ISP_B, Lab};
+use lab::{H20, ISP_A, ISP_B, Lab, PYTHON};
 
 /// One ISP, and a server that rules send to by it.
 #[derive(Clone, Copy)]
@@ -155,7 +155,7 @@ fn helper(lab: &Lab, role: &str, words: &str) -> Helper {
 }
 
 fn peers(lab: &Lab, role: &str, words: &str) -> Command {
-    let mut command = lab.command(role, "python3");
+    let mut command = lab.command(role, PYTHON);
     command.arg(PEERS).args(words.split_whitespace());
     command
 }

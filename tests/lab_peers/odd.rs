@@ -7,7 +7,7 @@ use crate::Way;
 use crate::lab::flood::mac;
 use crate::lab::process::run;
 use crate::lab::traffic::Helper;
-use crate::lab::{H10, Lab};
+use crate::lab::{H10, Lab, PYTHON};
 
 const ODD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/odd.py");
 const LIMIT: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ fn text(mac: [u8; 6]) -> String {
 
 /// Debian's scapy belongs to Debian's Python.
 fn scapy(lab: &Lab, role: &str, words: &[&str]) -> Command {
-    let mut command = lab.command(role, "/usr/bin/python3");
+    let mut command = lab.command(role, PYTHON);
     command.arg(ODD).args(words);
     command
 }

@@ -18,7 +18,7 @@ use crate::lab::capture::Capture;
 use crate::lab::gateway::Gateway;
 use crate::lab::process::eventually;
 use crate::lab::traffic::{Helper, ping};
-use crate::lab::{H10, SERVER};
+use crate::lab::{H10, PYTHON, SERVER};
 
 const VLANS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/vlan.py");
 const TRAFFIC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/traffic.py");
@@ -90,7 +90,7 @@ impl Stand {
         let words = ["trunk0", "trunk0k10=10", "trunk0k20=20", "trunk0k30=30"];
         *self.gateway_vlans.borrow_mut() = Some(vlans(&self.lab, "gw", &words));
         eventually("a router advertisement in VLAN 30", Duration::from_secs(10), || {
-            self.lab.sh("ispb", &format!("python3 {TRAFFIC} advertise cust 2001:db8:b::/64 1400"));
+            self.lab.sh("ispb", &format!("{PYTHON} {TRAFFIC} advertise cust 2001:db8:b::/64 1400"));
             self.lab.sh("gw", "ip -6 route show dev trunk0.30 proto ra").contains("default")
         });
     }
@@ -150,7 +150,7 @@ fn quiet(lab: &Lab, role: &str, device: &str) {
 }
 
 fn vlans(lab: &Lab, role: &str, words: &[&str]) -> Helper {
-    let mut command: Command = lab.command(role, "python3");
+    let mut command: Command = lab.command(role, PYTHON);
     Helper::start(command.arg(VLANS).args(words))
 }
 
