@@ -90,6 +90,13 @@ limits! {
     HOST_RULE_PRIORITY: u32 = 30_600, "priority";
     /// First routing table with an ISP's default route for the host; the ISP's id is added.
     HOST_TABLE: u32 = 30_600, "table";
+    /// Priority of the first rule that sends the host's own traffic to the workers (`[host] steer`); two
+    /// more follow.
+    HOST_STEER_PRIORITY: u32 = 30_730, "priority";
+    /// Routing table whose default route leads the host's own traffic to the workers.
+    HOST_STEER_TABLE: u32 = 30_630, "table";
+    /// MTU of the link between the host and the workers.
+    HOST_LINK_MTU: u32 = 1500, "octets";
     /// Neighbours that control asks the kernel to resolve at the same time.
     ASKED_NEIGHBOURS: usize = 1024, "neighbours";
     /// Neighbours in use that control asks the kernel to keep fresh.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::dataplane::{self, Barriers, Dataplane, Surroundings};
 use super::explainer::Explainer;
 use super::host;
+use super::host_port;
 use super::memory::Memory;
 use super::nd_proxy::NdProxies;
 use super::privileges;
@@ -57,9 +58,11 @@ impl Gateway {
     /// # Errors
     /// When the host is not ready or anything is refused.
     pub async fn start(config: Config, places: &Places) -> Result<Self, GatewayError> {
+        let host_queues = host_port::make(&config).await?;
         host::check(&config)?;
         let pins = Pins::open(places.bpffs.as_deref())?;
         let mut control = Control::start(config, &places.state).await?;
+        control.set_host_queues(host_queues);
         if let Err(error) = privileges::reduce() {
             tracing::warn!(%error, "cannot give up capabilities");
         }
@@ -165,6 +168,7 @@ impl Gateway {
     /// all devices.
     fn restart_dataplane(&mut self, generation: &Generation) {
         tracing::info!("an interface is new: binding the sockets again");
+        host_port::settle(self.control.config());
         match self.try_restart(generation) {
             Ok(dataplane) => {
                 self.dataplane = Some(dataplane);
@@ -272,7 +276,10 @@ impl Gateway {
             }
         }
         match on_stop {
-            OnStop::Block => Ok(Outcome::Blocking),
+            OnStop::Block => {
+                self.control.stop_steering_host().await?;
+                Ok(Outcome::Blocking)
+            }
             OnStop::Release => {
                 release(self.around.pins).map_err(GatewayError::system("remove the pins"))?;
                 self.control.release().await?;

@@ -4,6 +4,7 @@ mod dataplane;
 mod explainer;
 mod gateway;
 mod host;
+mod host_port;
 mod memory;
 mod nd_proxy;
 mod privileges;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::control::{host_rules, netlink::Netlink};
+use crate::control::{host_rules, ipv4, netlink::Netlink};
 use crate::xdp::{Pins, release};
 
 /// Where the pins are.
@@ -20,7 +20,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let pins = Pins::open(args.bpffs.as_deref())?;
     let released = release(pins).context("cannot remove the pins")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    runtime.block_on(async { host_rules::remove_all(&Netlink::open()?).await })?;
+    runtime.block_on(async {
+        let netlink = Netlink::open()?;
+        host_rules::remove_all(&netlink).await?;
+        ipv4::remove(&netlink).await
+    })?;
     let mut held = released.interfaces;
     if released.flow_memory {
         held.push("the flow memory".to_owned());

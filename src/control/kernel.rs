@@ -141,12 +141,26 @@ pub enum Preference {
 pub struct Rule {
     /// Its place in the order of rules.
     pub priority: u32,
+    /// Which packets from there it holds for.
+    pub of: Packets,
     /// Sources that it holds for.
     pub source: Prefix,
     /// The table that it looks up.
     pub table: u32,
     /// Routes with a prefix of this length or shorter do not count.
     pub suppress_prefix_len: Option<u32>,
+}
+
+/// Which packets a rule holds for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Packets {
+    /// All that bear such a source.
+    #[default]
+    Bearing,
+    /// Also the host's own that bear none yet and would get such a one (`FIB_RULE_FIND_SADDR`).
+    Choosing,
+    /// Those that came in by some device: `not iif lo`.
+    Forwarded,
 }
 
 /// A neighbour entry.

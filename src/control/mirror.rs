@@ -13,13 +13,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::control::compile::next_hops;
+use crate::control::host_link::{self, HostLink};
 use crate::control::host_rules::{self, HostRules};
 use crate::control::kernel::{KernelState, Neighbour};
 use crate::control::neighbours::{Key, Neighbours, Order};
 use crate::control::netlink::{Event, Fresh, Netlink, NetlinkError, Stale, Watch};
 use crate::limits::{NEIGHBOUR_SWEEP_NANOS, NETLINK_PATIENCE_NANOS, NETLINK_QUIET_NANOS, NETLINK_REST, WANT_QUEUE};
 use crate::snapshot::NeighbourTable;
-use crate::units::{EdgeId, Nanos};
+use crate::units::{EdgeId, MacAddr, Nanos};
 
 /// What the task follows between two compilations.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +29,12 @@ pub struct Orders {
     pub edges: Vec<(EdgeId, String)>,
     /// Next hops, kept fresh whether used or not.
     pub pinned: Vec<Key>,
+    /// Neighbours that need no resolving, and their MACs.
+    pub fixed: Vec<(Key, MacAddr)>,
     /// Rules and routes for the host.
     pub host: HostRules,
+    /// The link between the host and the workers.
+    pub host_link: Option<HostLink>,
 }
 
 enum Command {
@@ -286,9 +291,9 @@ impl Task {
             self.publish();
         }
         // Whatever changed: somebody may have undone what had been done since the last picture.
-        self.install()
-            .await
-            .unwrap_or_else(|error| tracing::warn!(%error, "the host's answers may leave by another ISP"));
+        self.install().await.unwrap_or_else(
+            |error| tracing::warn!(%error, "the host's own traffic may leave by another ISP, or not at all"),
+        );
         Ok(())
     }
 
@@ -315,7 +320,9 @@ impl Task {
                 let installed = self.install().await;
                 match (done, installed) {
                     (Some(done), installed) => drop(done.send(installed)),
-                    (None, Err(error)) => tracing::warn!(%error, "the host's answers may leave by another ISP"),
+                    (None, Err(error)) => {
+                        tracing::warn!(%error, "the host's own traffic may leave by another ISP, or not at all")
+                    }
                     (None, Ok(())) => {}
                 }
             }
@@ -331,12 +338,14 @@ impl Task {
 
     fn follow(&mut self) -> Result<(), NetlinkError> {
         let now = self.now();
+        self.neighbours.fix(&self.orders.fixed);
         let orders = self.neighbours.follow(&self.orders.edges, &self.orders.pinned, &self.state, now);
         self.send(orders)
     }
 
     async fn install(&mut self) -> Result<(), NetlinkError> {
-        host_rules::apply(&self.netlink, &self.orders.host, &self.state).await
+        let link = host_link::apply(&self.netlink, self.orders.host_link.as_ref(), &self.state).await;
+        host_rules::apply(&self.netlink, &self.orders.host, &self.state).await.and(link)
     }
 
     fn publish(&self) {

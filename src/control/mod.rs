@@ -8,8 +8,10 @@ pub mod bypass;
 pub mod compile;
 pub mod config;
 pub mod events;
+pub mod host_link;
 pub mod host_rules;
 pub mod ids;
+pub mod ipv4;
 pub mod kernel;
 pub mod mirror;
 pub mod nd_proxy;
@@ -26,6 +28,7 @@ use crate::snapshot::{Candidates, Generation, Judgement, NeighbourTable, Snapsho
 use compile::{CompileError, Ingredients, compile, steering_of};
 use config::Config;
 use ids::{Ids, Reused, TooMany};
+use ipv4::Ipv4;
 use kernel::KernelState;
 use mirror::{Mirror, Orders, Wants};
 use netlink::NetlinkError;
@@ -60,12 +63,16 @@ pub struct Control {
     hash_key: HashKey,
     state: StateDir,
     mirror: Mirror,
+    /// With `[ipv4] follow`.
+    ipv4: Option<Ipv4>,
     generation: u64,
     probe_token: u16,
     /// What health said last.
     judgement: Judgement,
     /// Of the latest generation.
     candidates: Candidates,
+    /// Queues of a new link between the host and the workers.
+    host_queues: u32,
 }
 
 impl Control {
@@ -82,6 +89,7 @@ impl Control {
         let steering = steering_of(&config, &ids)?;
         let hash_key = state.hash_key()?;
         let mirror = Mirror::start().await?;
+        let ipv4 = config.ipv4.follow.then(Ipv4::start).transpose()?;
         let probe_token = state::random_word()? as u16;
         let (judgement, candidates) = (Judgement::default(), Candidates::default());
         Ok(Self {
@@ -92,10 +100,12 @@ impl Control {
             hash_key,
             state,
             mirror,
+            ipv4,
             generation: 0,
             probe_token,
             judgement,
             candidates,
+            host_queues: 1,
         })
     }
 
@@ -130,6 +140,7 @@ impl Control {
         self.generation += 1;
         self.candidates = generation.candidates;
         self.mirror.follow(self.orders(&kernel, &generation));
+        self.tell_ipv4(&kernel, generation.snapshot.accepting);
         Ok(generation)
     }
 
@@ -159,10 +170,28 @@ impl Control {
             steering: &steering,
             ..self.ingredients(&kernel, self.generation)
         })?;
+        let ipv4 = (config.ipv4.follow && self.ipv4.is_none()).then(Ipv4::start).transpose()?;
         forget(&reused);
         self.state.keep_ids(&ids)?;
+        self.ipv4 = ipv4.or(self.ipv4.take()).filter(|_| config.ipv4.follow);
         (self.config, self.ids, self.steering) = (config, ids, steering);
         Ok(())
+    }
+
+    /// From now on a link between the host and the workers that has to be made gets so many queues.
+    pub fn set_host_queues(&mut self, queues: u32) {
+        self.host_queues = queues;
+    }
+
+    /// Leaves the host's own traffic to the kernel, as nobody will be there to steer it; all else stays.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself or the kernel refuses.
+    pub async fn stop_steering_host(&self) -> Result<(), ControlError> {
+        let kernel = self.mirror.state();
+        let generation = compile(&self.ingredients(&kernel, self.generation))?;
+        let orders = self.orders(&kernel, &generation);
+        Ok(self.mirror.follow_and_wait(Orders { host: orders.host.without_steering(), ..orders }).await?)
     }
 
     /// Takes the host's rules away and leaves neighbours to the kernel: for `on_stop = "release"`.
@@ -170,6 +199,9 @@ impl Control {
     /// # Errors
     /// When the kernel refuses.
     pub async fn release(self) -> Result<(), ControlError> {
+        if let Some(ipv4) = self.ipv4 {
+            ipv4.release().await?;
+        }
         Ok(self.mirror.release().await?)
     }
 
@@ -183,6 +215,7 @@ impl Control {
             return None;
         }
         self.generation += 1;
+        self.tell_ipv4(&self.mirror.state(), accepting);
         Some(Snapshot { generation: self.generation, usable, accepting, ..latest.clone() })
     }
 
@@ -199,18 +232,31 @@ impl Control {
         }
     }
 
+    /// IPv4 prefers the ISPs that new flows prefer: `accepting`, bits by uplink.
+    fn tell_ipv4(&self, kernel: &KernelState, accepting: u16) {
+        let Some(ipv4) = &self.ipv4 else { return };
+        let verdict = |isp: &config::Isp| {
+            let link = kernel.edge_link(&isp.interface, isp.vlan)?;
+            Some((link.ifindex, accepting & 1 << self.ids.uplink(&isp.name)?.0 != 0))
+        };
+        ipv4.follow(self.config.isps.iter().filter_map(verdict).collect());
+    }
+
     fn orders(&self, kernel: &KernelState, generation: &Generation) -> Orders {
         let snapshot = &generation.snapshot;
         // A device that comes later makes another compilation due.
         let named = |name: String, interface: &str, vlan: Option<u16>| {
             Some((self.ids.edge(&name)?, kernel.edge_link(interface, vlan)?.name.clone()))
         };
+        let host_port = self.config.lans.iter().find(|lan| lan.is_host()).and_then(|lan| self.ids.edge(&lan.interface));
         let lans = self.config.lans.iter().filter_map(|lan| named(lan.edge_name(), &lan.interface, lan.vlan));
         let isps = self.config.isps.iter().filter_map(|isp| named(isp.edge_name(), &isp.interface, isp.vlan));
         Orders {
             edges: lans.chain(isps).collect(),
             pinned: snapshot.uplinks.iter().filter_map(|uplink| Some((uplink.edge, uplink.next_hop?))).collect(),
+            fixed: host_port.map(|edge| ((edge, host_link::NEAR), host_link::MAC)).into_iter().collect(),
             host: host_rules::wanted(&self.config, kernel, &self.ids),
+            host_link: host_link::wanted(&self.config, kernel, self.host_queues),
         }
     }
 

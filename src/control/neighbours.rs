@@ -20,7 +20,7 @@ use crate::limits::{
     ASKED_NEIGHBOURS, HELD, MANAGED_NEIGHBOURS, NEIGHBOUR_IDLE_NANOS, NEIGHBOUR_RETRY_NANOS, NEIGHBOUR_SLOTS,
 };
 use crate::snapshot::{NeighbourState, NeighbourTable};
-use crate::units::{EdgeId, Nanos};
+use crate::units::{EdgeId, MacAddr, Nanos};
 
 /// An address on an edge.
 pub type Key = (EdgeId, Ipv6Addr);
@@ -62,6 +62,8 @@ pub struct Neighbours {
     edges: BTreeMap<EdgeId, (u32, bool)>,
     /// Kept fresh whether used or not: the next hops.
     pinned: BTreeSet<Key>,
+    /// Known without asking.
+    fixed: BTreeMap<Key, MacAddr>,
     known: BTreeMap<Key, Known>,
     /// When each unresolved neighbour was last asked for.
     asked: BTreeMap<Key, Nanos>,
@@ -80,6 +82,7 @@ impl Default for Neighbours {
             table: Arc::new(NeighbourTable::new(NEIGHBOUR_SLOTS)),
             edges: BTreeMap::new(),
             pinned: BTreeSet::new(),
+            fixed: BTreeMap::new(),
             known: BTreeMap::new(),
             asked: BTreeMap::new(),
             refused: Arc::default(),
@@ -135,6 +138,19 @@ impl Neighbours {
         self.missing_pins(now)
     }
 
+    /// Neighbours that are always there: the kernel is never asked for them.
+    pub fn fix(&mut self, fixed: &[(Key, MacAddr)]) {
+        let former = std::mem::replace(&mut self.fixed, fixed.iter().copied().collect());
+        for (key, _) in former {
+            if !self.fixed.contains_key(&key) {
+                self.store(key, NeighbourState::Unknown);
+            }
+        }
+        for (key, mac) in fixed {
+            self.store(*key, NeighbourState::Resolved(*mac));
+        }
+    }
+
     /// Takes in one change of the kernel's neighbours. A next hop that was lost is asked for.
     pub fn on_event(
         &mut self,
@@ -162,6 +178,9 @@ impl Neighbours {
             return None;
         }
         let key = (edge, address);
+        if self.fixed.contains_key(&key) {
+            return None;
+        }
         if matches!(
             self.known.get(&key),
             Some(Known { neighbour: Neighbour { state: Reachability::Resolved(_), .. }, .. })

@@ -8,6 +8,7 @@ use std::io;
 use super::device::Device;
 
 const ETHTOOL_GDRVINFO: u32 = 0x03;
+const ETHTOOL_STXCSUM: u32 = 0x17;
 const ETHTOOL_GSTRINGS: u32 = 0x1b;
 const ETHTOOL_GSSET_INFO: u32 = 0x37;
 const ETHTOOL_GFEATURES: u32 = 0x3a;
@@ -52,6 +53,18 @@ pub fn receive_queues(device: &Device, interface: &str) -> io::Result<u32> {
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(1),
         Err(error) => Err(error),
     }
+}
+
+/// Has the kernel make the checksums of TCP and UDP before it sends by the interface, rather than
+/// leave them to hardware (`ethtool -K … tx off`): AF_XDP gets frames as they are.
+///
+/// # Errors
+///
+/// ENODEV: there is no such interface; EPERM: without CAP_NET_ADMIN.
+pub fn complete_checksums(device: &Device, interface: &str) -> io::Result<()> {
+    let mut words = [ETHTOOL_STXCSUM, 0];
+    // SAFETY: the array has the size of `struct ethtool_value`, and no table follows it.
+    unsafe { device.ethtool(interface, &mut words) }
 }
 
 /// The names of the offloads that are on, as `ethtool -k` on the command line knows them by
@@ -118,6 +131,7 @@ mod tests {
             driver(&device, "nonesuch0").unwrap_err(),
             receive_queues(&device, "nonesuch0").unwrap_err(),
             active_features(&device, "nonesuch0").unwrap_err(),
+            complete_checksums(&device, "nonesuch0").unwrap_err(),
         ] {
             assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
         }

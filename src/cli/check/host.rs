@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::installs;
 use crate::app::socket_options;
 use crate::control::bypass;
 use crate::control::config::{Config, NdProxy};
@@ -23,6 +24,8 @@ pub struct HostReport {
     pub memory_octets: u64,
     /// Workers that `memory_octets` is for.
     pub workers: usize,
+    /// What the gateway puts into the kernel for the host itself, in words.
+    pub installs: Vec<String>,
     /// What was or was not looked at.
     pub notes: Vec<String>,
     /// Moved to the report's own.
@@ -46,6 +49,8 @@ pub fn look(config: &Config) -> anyhow::Result<HostReport> {
         let note = format!("{} not on this machine: no look at addresses, filters and queues there", list(&missing));
         report.notes.push(note);
     }
+    report.installs = installs::installs(config, &kernel);
+    report.warnings.extend(installs::obstacles(config, &kernel));
     own_addresses(config, &kernel, &mut report.warnings);
     subnet_ffff(config, &kernel, &mut report.warnings);
     on_link(config, &kernel, &mut report.warnings);
@@ -59,7 +64,8 @@ pub fn look(config: &Config) -> anyhow::Result<HostReport> {
 
 /// The devices, each once.
 fn interfaces(config: &Config) -> Vec<&str> {
-    let lans = config.lans.iter().map(|lan| lan.interface.as_str());
+    // The host's own port is made by the gateway.
+    let lans = config.lans.iter().filter(|lan| !lan.is_host()).map(|lan| lan.interface.as_str());
     let mut names: Vec<&str> = Vec::new();
     for name in lans.chain(config.isps.iter().map(|isp| isp.interface.as_str())) {
         if !names.contains(&name) {

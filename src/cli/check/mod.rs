@@ -2,6 +2,7 @@
 
 mod cover;
 mod host;
+mod installs;
 mod lints;
 mod mapping;
 mod report;

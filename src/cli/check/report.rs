@@ -92,6 +92,9 @@ impl fmt::Display for Report {
         }
         write!(f, "{}", self.steering)?;
         writeln!(f, "\nmemory   {}", self.host.memory)?;
+        for line in &self.host.installs {
+            writeln!(f, "installs {line}")?;
+        }
         for note in &self.host.notes {
             writeln!(f, "host     {note}")?;
         }

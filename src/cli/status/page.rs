@@ -5,6 +5,7 @@ use crate::cli::table::{
     Side::{Left, Right},
     Table,
 };
+use crate::control::config::HOST_PORT;
 use crate::observe::accounting::{Account, Book, Term};
 use crate::observe::flows::Stage;
 use crate::observe::status::{Counted, FlowStatus, InterfaceStatus, Status, Traffic};
@@ -303,6 +304,7 @@ const fn book(book: Book) -> &'static str {
 fn role(interface: &InterfaceStatus) -> String {
     match &interface.isp {
         Some(isp) => format!("ISP {isp}"),
+        None if interface.name == HOST_PORT => "host".to_owned(),
         None => "LAN".to_owned(),
     }
 }

@@ -106,7 +106,7 @@ pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
         ingress: ingress(&site),
         edges: edges(&site),
         mappings: MappingTable::new(&mappings, uplinks.len()),
-        routes: routes::lan_routes(&site),
+        routes: routes::lan_routes(&site, &own),
         steering: from.steering.clone(),
         filter: config.filter.clone(),
         errors: error_rates(&config.icmp),
@@ -116,7 +116,12 @@ pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
         probe_token: from.probe_token,
         uplinks,
         hash_key: from.hash_key,
-        own_addresses: own.iter().map(|own| own.address).collect(),
+        // An inside one is a host like others where the host has an edge of its own.
+        own_addresses: own
+            .iter()
+            .map(|own| own.address)
+            .filter(|own| site.host().is_none() || !site.is_internal(*own))
+            .collect(),
         accept_any_uplink: config.site.accept_any_uplink,
     };
     Ok(Generation { snapshot, gate: gate::tables(&site, &own), proxies: nd_proxy::links(&site), candidates })

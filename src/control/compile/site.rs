@@ -155,6 +155,16 @@ impl<'a> Site<'a> {
         self.lans.iter().find(|lan| lan.link.is_some_and(|link| link.ifindex == ifindex)).map(|lan| lan.edge)
     }
 
+    /// The edge of the host itself, with `[host] steer`.
+    pub fn host(&self) -> Option<EdgeId> {
+        self.lans.iter().find(|lan| lan.config.is_host()).map(|lan| lan.edge)
+    }
+
+    /// Whether `address` is of the site's inside.
+    pub fn is_internal(&self, address: Ipv6Addr) -> bool {
+        self.config.site.internal.iter().any(|internal| internal.contains(address))
+    }
+
     /// Prefixes that are on the link of the device `ifindex`: those of its addresses, those that
     /// routers announced, and the addresses themselves (DHCPv6 gives them without a prefix). A
     /// static route without a gateway is none: `2000::/3 dev ppp0` makes nobody a neighbour.

@@ -7,6 +7,7 @@
 mod dataplane;
 mod error;
 mod health;
+mod host;
 mod kind;
 mod problem;
 mod raw;
@@ -26,6 +27,7 @@ use toml::de::DeTable;
 pub use dataplane::{Dataplane, Flows, Icmp, Idle, Mode};
 pub use error::{ConfigError, ConfigErrors};
 pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind};
+pub use host::{HOST_DEVICE, HOST_PORT, Host, Ipv4, OnStop};
 pub use kind::{Kind, Word};
 pub use problem::Problem;
 
@@ -75,7 +77,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigErrors> {
 pub struct Config {
     /// `[site]`
     pub site: Site,
-    /// `[[lan]]`, in the order of the file.
+    /// `[[lan]]`, in the order of the file; last that of the host itself, with `[host] steer`.
     pub lans: Vec<Lan>,
     /// `[[isp]]`, in the order of the file.
     pub isps: Vec<Isp>,
@@ -93,6 +95,8 @@ pub struct Config {
     pub dataplane: Dataplane,
     /// `[host]`
     pub host: Host,
+    /// `[ipv4]`
+    pub ipv4: Ipv4,
     /// `[metrics]`
     pub metrics: Metrics,
 }
@@ -116,6 +120,16 @@ pub struct Lan {
 }
 
 impl Lan {
+    /// That of the host itself.
+    pub fn of_host() -> Self {
+        Self { interface: HOST_PORT.to_owned(), vlan: None }
+    }
+
+    /// Whether the host itself is behind it.
+    pub fn is_host(&self) -> bool {
+        self.interface == HOST_PORT
+    }
+
     /// The name of its edge: the interface's, with `.VLAN` where it is a VLAN.
     pub fn edge_name(&self) -> String {
         edge_name(&self.interface, self.vlan)
@@ -245,24 +259,6 @@ pub enum Otherwise {
     Default,
     /// The packet is dropped.
     Drop,
-}
-
-/// `[host]`: the gateway as a host of its own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Host {
-    /// Whether control keeps `ip -6 rule`s so that the host answers by the ISP that asked.
-    pub rules: bool,
-    /// What happens to gate, guard and rules when the gateway stops.
-    pub on_stop: OnStop,
-}
-
-/// What happens when the gateway stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnStop {
-    /// Gate and guard stay: transit is dropped, nothing leaks.
-    Block,
-    /// Gate, guard and rules are taken away: the kernel routes as it likes.
-    Release,
 }
 
 /// `[metrics]`

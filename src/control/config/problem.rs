@@ -166,6 +166,13 @@ pub enum Problem {
     TooFewCores { cores: usize, queues: u64 },
     #[error("`{0}` is not an address and port")]
     Listen(String),
+
+    #[error("the host's own traffic cannot be steered without the rules that lead its answers")]
+    SteerWithoutRules,
+    #[error("the host's own port has no zero-copy mode, and `steer` is on")]
+    SteerZeroCopy,
+    #[error("{0} is the host's own, because `steer` is on")]
+    SteersInterface(String),
 }
 
 /// Where a section is, in words.
@@ -339,6 +346,11 @@ impl Problem {
             }
             Self::CoreTwice(_) => "name every core once".to_owned(),
             Self::TooFewCores { queues, .. } => format!("name {queues} cores, one for each worker, or \"auto\""),
+            Self::SteerWithoutRules => "remove rules = false, or steer = true".to_owned(),
+            Self::SteerZeroCopy => "write mode = \"auto\", or remove steer = true from [host]".to_owned(),
+            Self::SteersInterface(_) => {
+                "remove the block: the gateway makes that interface and serves it by itself".to_owned()
+            }
             Self::Listen(_) => "write ADDRESS:PORT with a port over 0, like \"[::1]:9636\", or \"off\"".to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! The file as written: every value checked by itself, none against another.
 
 mod edge;
+mod host;
 mod icmp;
 mod nd_proxy;
 mod steering;
@@ -14,12 +15,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
 use super::reader::{At, Errors, Place, Table, type_name};
-use super::schema::{DATAPLANE, FLOWS, HOST, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
-use super::{Idle, Mode, MssClamp, NdProxy, NextHop, OnStop};
+use super::schema::{DATAPLANE, FLOWS, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
+use super::{Idle, Mode, MssClamp, NdProxy, NextHop};
 use crate::npt::Prefix;
 use crate::units::Nanos;
 
 pub use edge::RawEdge;
+pub use host::RawHost;
 pub use icmp::RawIcmp;
 pub use steering::{RawMatch, RawRule, RawSteering};
 pub use values::is_isp_name;
@@ -40,8 +42,7 @@ pub struct Raw {
     pub flows: RawFlows,
     pub icmp: RawIcmp,
     pub dataplane: RawDataplane,
-    pub rules: Known<bool>,
-    pub on_stop: Known<OnStop>,
+    pub host: RawHost,
     pub listen: Known<Option<SocketAddr>>,
 }
 
@@ -114,7 +115,6 @@ impl Raw {
             errors.add(&place, Problem::MissingSection(SITE.header));
         }
         let metrics = section(document, &METRICS, errors);
-        let host = section(document, &HOST, errors);
         Self {
             steering: RawSteering::read(document, errors),
             internal: if root.is_table(SITE.bare()) { prefixes(&site, "internal") } else { Vec::new() },
@@ -124,8 +124,7 @@ impl Raw {
             flows: RawFlows::read(&section(document, &FLOWS, errors)),
             icmp: RawIcmp::read(document, errors),
             dataplane: RawDataplane::read(&section(document, &DATAPLANE, errors)),
-            rules: host.boolean("rules"),
-            on_stop: host.word("on_stop"),
+            host: RawHost::read(document, errors),
             listen: listen(&metrics, "listen"),
         }
     }

@@ -5,15 +5,16 @@
 
 mod dataplane;
 mod flows;
+mod host;
 mod icmp;
 mod isp;
 mod nd_proxy;
 mod steering;
 
-use super::OnStop;
-use super::kind::{Kind, words};
+use super::kind::Kind;
 pub use dataplane::DATAPLANE;
 pub use flows::FLOWS;
+pub use host::{HOST, IPV4};
 pub use icmp::ICMP;
 pub use isp::{ISP, PAIR};
 pub use steering::{ALLOW, FILTER, MATCH, POLICY, RULE};
@@ -88,7 +89,7 @@ pub static ROOT: Section = Section {
         Default::Required("1"),
         "Version of the file format. Another version is refused.",
     )],
-    planned: &["ha", "notify", "ipv4"],
+    planned: &["ha", "notify"],
 };
 
 /// `[site]`
@@ -134,30 +135,6 @@ pub static LAN: Section = Section {
     planned: &["next_hop", "ipv4"],
 };
 
-/// `[host]`
-pub static HOST: Section = Section {
-    header: "[host]",
-    meaning: "The gateway as a host of its own. Optional.",
-    keys: &[
-        key(
-            "rules",
-            Kind::Boolean,
-            "",
-            Default::Value("true"),
-            "Whether policy rules (`ip -6 rule`) are kept so that the host answers by the ISP that was asked.",
-        ),
-        key(
-            "on_stop",
-            Kind::Word(words::<OnStop>),
-            "",
-            Default::Value(r#""block""#),
-            "What stays when the gateway stops. `block`: the XDP and tc programs stay and drop transit, so that \
-             nothing leaves untranslated. `release`: all is taken away and the kernel routes as it likes.",
-        ),
-    ],
-    planned: &["steer"],
-};
-
 /// `[metrics]`
 pub static METRICS: Section = Section {
     header: "[metrics]",
@@ -173,8 +150,8 @@ pub static METRICS: Section = Section {
 };
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&Section; 15] = [
-    &ROOT, &SITE, &LAN, &ISP, &PAIR, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP, &DATAPLANE, &HOST,
+pub static SECTIONS: [&Section; 16] = [
+    &ROOT, &SITE, &LAN, &ISP, &PAIR, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP, &DATAPLANE, &HOST, &IPV4,
     &METRICS,
 ];
 

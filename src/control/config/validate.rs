@@ -1,5 +1,6 @@
 //! Values checked against each other, and the configuration as meant.
 
+mod host;
 mod steering;
 
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use super::problem::Problem;
 use super::raw::{Raw, RawDataplane, RawIsp};
 use super::reader::{At, Errors, Place};
 use super::schema::FRAME_OVERHEAD;
-use super::{Config, DEFAULT_TARGETS, Dataplane, Flows, Health, Host, Icmp, Isp, Lan, Metrics, NextHop, Probe, Site};
+use super::{Config, DEFAULT_TARGETS, Dataplane, Flows, Health, Icmp, Isp, Lan, Metrics, NextHop, Probe, Site};
 use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
 use crate::snapshot::is_bogon;
@@ -36,6 +37,7 @@ pub fn validate(raw: Raw, text: &str, errors: &Errors) -> Option<Config> {
     weights(&raw, errors);
     counts(&raw, &claims, errors);
     dataplane(&raw, errors);
+    host::check(&raw, errors);
     steering::check(&raw, &site, &claims, text, errors);
     build(raw, site, &claims)
 }
@@ -189,7 +191,7 @@ fn counts(raw: &Raw, claims: &[Claim], errors: &Errors) {
     if let Some(first) = raw.isps.get(MAX_UPLINKS) {
         errors.add(&first.place, Problem::TooManyIsps { found: isps });
     }
-    let edges = raw.lans.len() + isps;
+    let edges = raw.lans.len() + isps + usize::from(host::steers(raw));
     if edges > MAX_EDGES
         && isps <= MAX_UPLINKS
         && let Some(last) = raw.lans.last()
@@ -213,7 +215,7 @@ fn dataplane(raw: &Raw, errors: &Errors) {
         // Each worker has at least one queue of every interface, and its fill ring must be full.
         let edges = raw.lans.iter().chain(raw.isps.iter().map(|isp| &isp.edge));
         let names: BTreeSet<&String> = edges.filter_map(|edge| Some(&edge.interface.as_ref()?.value)).collect();
-        let interfaces = names.len() as u64;
+        let interfaces = names.len() as u64 + u64::from(host::steers(raw));
         let needed = interfaces * fill.value + RESERVED_FRAMES as u64;
         if *frames < needed {
             errors.add(place, Problem::TooFewFrames { frames: *frames, needed });
@@ -238,7 +240,9 @@ fn dataplane(raw: &Raw, errors: &Errors) {
 fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
     let accept_any_uplink = raw.accept_any_uplink?.value;
     let lans = raw.lans.into_iter().map(|lan| lan.build().map(|(interface, vlan)| Lan { interface, vlan }));
-    let lans = lans.collect::<Option<_>>()?;
+    let mut lans = lans.collect::<Option<Vec<Lan>>>()?;
+    let (host, ipv4) = host::build(&raw.host)?;
+    lans.extend(host.steer.then(Lan::of_host));
     let isp = |(index, isp): (usize, RawIsp)| {
         let (interface, vlan) = isp.edge.build()?;
         Some(Isp {
@@ -300,7 +304,8 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         flows,
         icmp,
         dataplane,
-        host: Host { rules: raw.rules?.value, on_stop: raw.on_stop?.value },
+        host,
+        ipv4,
         metrics: Metrics { listen: raw.listen?.value },
     })
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::control::compile::tests::World;
+use crate::control::config::{HOST_DEVICE, HOST_PORT};
 
 fn rules(world: &World) -> Vec<String> {
     let wanted = wanted(&world.config, &world.kernel, &world.ids());
@@ -76,10 +77,59 @@ fn only_what_carries_our_tag_and_our_numbers_is_ours() {
         .route("default via fe80::b dev wan1 table 100 proto 96")
         .route("default via fe80::b dev wan1 table 30615 proto 96");
     let source = Prefix::containing(Ipv6Addr::UNSPECIFIED, 0);
-    for priority in [30_599, 30_600, 30_729, 30_730] {
-        world.kernel.rules.push(Rule { priority, source, table: 7, suppress_prefix_len: None });
+    for priority in [30_599, 30_600, 30_729, 30_732, 30_733] {
+        world.kernel.rules.push(Rule { priority, of: Packets::Bearing, source, table: 7, suppress_prefix_len: None });
     }
     let ours = installed(&world.kernel);
     assert_eq!(ours.routes.iter().map(|route| route.table).collect::<Vec<_>>(), [30_600]);
-    assert_eq!(ours.rules.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [30_600, 30_729]);
+    assert_eq!(ours.rules.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [30_600, 30_729, 30_732]);
+}
+
+fn steering() -> World {
+    let mut world = numbered();
+    world.config.host.steer = true;
+    for (ifindex, name, lower) in [(90, HOST_DEVICE, 91), (91, HOST_PORT, 90)] {
+        let (name, kind, mac) = (name.to_owned(), "veth".to_owned(), Some(host_link::MAC));
+        let link =
+            Link { name, ifindex, kind, mac, lower: Some(lower), carrier: true, admin_up: true, ..Link::default() };
+        world.kernel.links.insert(ifindex, link);
+    }
+    world
+}
+
+#[test]
+fn what_belongs_to_no_isp_goes_to_the_workers() {
+    let world = steering();
+    let wanted = wanted(&world.config, &world.kernel, &world.ids());
+    let steering: Vec<Rule> = wanted.rules.iter().filter(|rule| rule.priority >= 30_730).copied().collect();
+    let anybody = Prefix::containing(Ipv6Addr::UNSPECIFIED, 0);
+    let rule = |priority, of, source: Prefix, table, suppress_prefix_len| Rule {
+        priority,
+        of,
+        source,
+        table,
+        suppress_prefix_len,
+    };
+    let inside: Prefix = "fd12:3456:789a::/48".parse().unwrap();
+    assert_eq!(
+        steering,
+        [
+            rule(30_730, Packets::Bearing, anybody, 254, Some(0)),
+            rule(30_731, Packets::Choosing, inside, 30_630, None),
+            rule(30_732, Packets::Forwarded, anybody, 30_630, None),
+        ]
+    );
+    let route = HostRoute { table: 30_630, ifindex: 90, gateway: host_link::FAR };
+    assert!(wanted.routes.contains(&route));
+    let stopped = wanted.without_steering();
+    assert!(stopped.rules.iter().all(|rule| rule.priority < 30_730) && stopped.rules.len() == 6);
+}
+
+#[test]
+fn nothing_leads_to_a_link_that_is_not_there_or_not_ours() {
+    let mut world = steering();
+    world.kernel.links.get_mut(&91).unwrap().mac = Some(crate::units::MacAddr([2, 0, 0, 0, 0, 1]));
+    assert_eq!(rules(&world).len(), 6);
+    world.kernel.links.remove(&90);
+    assert_eq!(rules(&world).len(), 6);
 }

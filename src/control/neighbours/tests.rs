@@ -199,3 +199,17 @@ fn what_was_lost_with_the_events_is_made_up_for() {
     assert_eq!(site.shows(LAN, "fd00::9"), NeighbourState::Unknown);
     assert_eq!(site.shows(LAN, "fd00::7"), NeighbourState::Resolved(MAC));
 }
+
+#[test]
+fn what_is_fixed_is_never_asked_for_and_goes_when_it_is_no_longer() {
+    let mut site = Site::new();
+    let far = (LAN, ip("fe80::1"));
+    site.keeper.fix(&[(far, MAC)]);
+    site.follow(&[], 1);
+    let lookup = |site: &Site| site.keeper.table().lookup(far.0, far.1);
+    assert_eq!(lookup(&site), NeighbourState::Resolved(MAC));
+    assert!(site.want(LAN, "fe80::1", 2).is_empty() && site.sweep(10).is_empty());
+    assert_eq!(lookup(&site), NeighbourState::Resolved(MAC));
+    site.keeper.fix(&[]);
+    assert_eq!(lookup(&site), NeighbourState::Unknown);
+}

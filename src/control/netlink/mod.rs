@@ -17,13 +17,14 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::neighbour::NeighbourMessage;
-use netlink_packet_route::route::RouteMessage;
+use netlink_packet_route::route::{RouteHeader, RouteMessage, RouteType};
 use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 
 use crate::control::kernel::{Address, KernelState, Link, Neighbour, Route, Rule};
 use crate::limits::HOST_PROTOCOL;
 
+pub use parse::FIND_SOURCE;
 pub use watch::{Event, Stale, Watch};
 
 /// Why the kernel could not be asked.
@@ -40,6 +41,9 @@ pub enum NetlinkError {
         /// Its answer.
         source: std::io::Error,
     },
+    /// The name of the host's link is taken.
+    #[error("`{0}` is there and is not the gateway's; rename or remove it, or remove steer = true from [host]")]
+    NotOurs(&'static str),
     /// The connection's task is gone.
     #[error("the netlink connection ended while asked to {0}; restart the gateway")]
     Closed(&'static str),
@@ -165,13 +169,47 @@ impl Netlink {
         Ok(neighbours.await?.into_iter().collect())
     }
 
+    /// IPv4 default routes of the main table, in the kernel's order.
+    ///
+    /// # Errors
+    /// When the kernel refuses the dump.
+    pub async fn ipv4_default_routes(&self) -> Result<Vec<RouteMessage>, NetlinkError> {
+        let mut ask = RouteMessage::default();
+        ask.header.address_family = AddressFamily::Inet;
+        self.list(Message::GetRoute(ask), "list IPv4 routes", |message| match message {
+            Message::NewRoute(route) => {
+                let header = &route.header;
+                let is_default = header.destination_prefix_length == 0 && header.kind == RouteType::Unicast;
+                (is_default && header.table == RouteHeader::RT_TABLE_MAIN && header.tos == 0).then(|| route.clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// As [`Netlink::order`], for an IPv4 route that is to stand before those of the same metric. One that is
+    /// there already is no error.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub async fn prepend(&self, message: Message, what: &'static str) -> Result<(), NetlinkError> {
+        match self.order_with(message, NLM_F_CREATE, what).await {
+            Err(NetlinkError::Refused { source, .. }) if source.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
     /// Sends an order and waits for the kernel's word.
     ///
     /// # Errors
     /// When the kernel refuses; `what` says in words what was ordered.
     pub async fn order(&self, message: Message, what: &'static str) -> Result<(), NetlinkError> {
-        let flags = NLM_F_REQUEST | NLM_F_ACK | creation(&message);
-        let mut answers = self.request(message, flags, what)?;
+        let flags = creation(&message);
+        self.order_with(message, flags, what).await
+    }
+
+    async fn order_with(&self, message: Message, flags: u16, what: &'static str) -> Result<(), NetlinkError> {
+        let mut answers = self.request(message, NLM_F_REQUEST | NLM_F_ACK | flags, what)?;
         while let Some(answer) = answers.next().await {
             if let NetlinkPayload::Error(error) = answer.payload
                 && error.code.is_some()
@@ -226,10 +264,10 @@ impl Netlink {
 }
 
 /// Flags of an order that adds something. A second rule like the first would be added beside
-/// it, so rules are refused if they exist; the rest is replaced.
+/// it, so rules are refused if they exist, as are links and addresses; the rest is replaced.
 const fn creation(message: &Message) -> u16 {
     match message {
-        Message::NewRule(_) => NLM_F_CREATE | NLM_F_EXCL,
+        Message::NewRule(_) | Message::NewLink(_) | Message::NewAddress(_) => NLM_F_CREATE | NLM_F_EXCL,
         Message::NewRoute(_) | Message::NewNeighbour(_) => NLM_F_CREATE | NLM_F_REPLACE,
         _ => 0,
     }

@@ -12,9 +12,11 @@ use netlink_packet_route::neighbour::{
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHopFlags, RoutePreference, RouteType,
 };
-use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
+use netlink_packet_route::rule::{RuleAttribute, RuleFlags, RuleMessage};
 
-use crate::control::kernel::{Address, Hop, Link, Neighbour, Preference, Reachability, Route, RouteKind, Rule};
+use crate::control::kernel::{
+    Address, Hop, Link, Neighbour, Packets, Preference, Reachability, Route, RouteKind, Rule,
+};
 use crate::npt::Prefix;
 use crate::os::vlan;
 use crate::units::MacAddr;
@@ -152,14 +154,20 @@ fn gateway_of(attributes: &[RouteAttribute]) -> Option<Ipv6Addr> {
     })
 }
 
+/// `FIB_RULE_FIND_SADDR`: a packet of the host's own that bears no source yet is given the one that
+/// it would get by the rule's table, and the rule holds if that is one of its sources.
+pub const FIND_SOURCE: RuleFlags = RuleFlags::from_bits_retain(0x1_0000);
+
 /// A policy rule that carries the tag `protocol`.
 pub fn rule(message: &RuleMessage, protocol: u8) -> Option<Rule> {
     if message.header.family != AddressFamily::Inet6 {
         return None;
     }
     let (mut ours, mut source) = (false, Ipv6Addr::UNSPECIFIED);
+    let flags = message.header.flags;
     let mut rule = Rule {
         priority: 0,
+        of: if flags.contains(FIND_SOURCE) { Packets::Choosing } else { Packets::default() },
         source: Prefix::containing(source, 0),
         table: u32::from(message.header.table),
         suppress_prefix_len: None,
@@ -169,6 +177,9 @@ pub fn rule(message: &RuleMessage, protocol: u8) -> Option<Rule> {
             RuleAttribute::Protocol(tag) => ours = u8::from(*tag) == protocol,
             RuleAttribute::Source(IpAddr::V6(address)) => source = *address,
             RuleAttribute::Priority(priority) => rule.priority = *priority,
+            RuleAttribute::Iifname(name) if name == "lo" && flags.contains(RuleFlags::Invert) => {
+                rule.of = Packets::Forwarded;
+            }
             RuleAttribute::Table(table) => rule.table = *table,
             RuleAttribute::SuppressPrefixLen(len) if *len != u32::MAX => rule.suppress_prefix_len = Some(*len),
             _ => {}

@@ -79,15 +79,26 @@ impl Watch {
     /// # Errors
     /// Without a socket.
     pub fn open() -> Result<Self, NetlinkError> {
-        let groups = [
+        Self::of(&[
             MulticastGroup::Link,
             MulticastGroup::Neigh,
             MulticastGroup::Ipv6Ifaddr,
             MulticastGroup::Ipv6Route,
             MulticastGroup::Ipv6Rule,
-        ];
+        ])
+    }
+
+    /// As [`Watch::open`], for links and IPv4 routes.
+    ///
+    /// # Errors
+    /// Without a socket.
+    pub fn open_ipv4() -> Result<Self, NetlinkError> {
+        Self::of(&[MulticastGroup::Link, MulticastGroup::Ipv4Route])
+    }
+
+    fn of(groups: &[MulticastGroup]) -> Result<Self, NetlinkError> {
         let (mut connection, _handle, messages) =
-            rtnetlink::new_multicast_connection(&groups).map_err(NetlinkError::Open)?;
+            rtnetlink::new_multicast_connection(groups).map_err(NetlinkError::Open)?;
         // A smaller buffer only means more dumps.
         let _ = connection.socket_mut().socket_mut().set_rx_buf_sz(BUFFER);
         tokio::spawn(connection);

@@ -122,3 +122,35 @@ fn lan_routes_are_the_kernels_own() {
         assert_eq!(routes.lookup(ip(destination)), expected, "{destination}");
     }
 }
+
+#[test]
+fn with_an_edge_of_its_own_the_host_and_what_it_routes_are_behind_that() {
+    let mut world = World::new();
+    world
+        .address("lan0", "fd12:3456:789a:10::1/64")
+        .address("wan0", "2001:db8:a:7::1/64")
+        .route("fd12:3456:789a:33::/64 dev wg0")
+        .route("unreachable fd12:3456:789a:35::/64");
+    let own = ip("fd12:3456:789a:10::1");
+    assert!(world.compile().generation.snapshot.own_addresses.contains(&own));
+    world.config.host.steer = true;
+    world.config.lans.push(crate::control::config::Lan::of_host());
+    let compiled = world.compile();
+    let snapshot = &compiled.generation.snapshot;
+    assert_eq!(
+        *snapshot.own_addresses,
+        ["2001:db8:a:7::", "2001:db8:a:7::1"].map(ip),
+        "an image that is an own address stays nobody's"
+    );
+    let edge = |name: &str| world.ids().edge(name).unwrap();
+    let host = Some((edge("sixways1"), ip("fe80::1")));
+    for (destination, expected) in [
+        ("fd12:3456:789a:10::1", host),
+        ("fd12:3456:789a:33::9", host),
+        ("fd12:3456:789a:10::9", Some((edge("lan0"), ip("fd12:3456:789a:10::9")))),
+        ("fd12:3456:789a:35::9", None),
+        ("2001:db8:a:7::1", None),
+    ] {
+        assert_eq!(snapshot.routes.lookup(ip(destination)), expected, "{destination}");
+    }
+}

@@ -94,7 +94,7 @@ impl World {
                 idle: Idle::Adaptive,
                 stamp_every: 0,
             },
-            host: Host { rules: true, on_stop: OnStop::Block },
+            host: Host { rules: true, steer: false, on_stop: OnStop::Block },
             metrics: Metrics { listen: None },
             // Everything else as it is by default.
             ..config::parse(include_str!("../../../../configs/minimal.toml")).unwrap()
