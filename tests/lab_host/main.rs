@@ -55,9 +55,17 @@ fn own_container_and_ipv4_traffic_change_isp_with_the_site() {
             lab.unplug(device);
             stand.all_reach(&format!("without {device}"));
             assert!(lab.isp_counts()[survivor].own > before, "by the other ISP");
+            // What the route by wan0 asks for comes first as long as wan0 will do.
+            let copy = stand.ipv4_copy();
+            assert_eq!(copy.contains("dev wan1") && copy.contains("metric 99"), device == "wan0", "{copy}");
+            if device == "wan0" {
+                lab.sh("gw", "ip -4 route del default proto 96");
+                eventually("the IPv4 route comes back", LIMIT, || !stand.ipv4_copy().is_empty());
+            }
             lab.plug(device);
             stand.mend_ipv4();
             stand.all_reach(&format!("with {device} again"));
+            eventually("IPv4 needs no copy", LIMIT, || stand.ipv4_copy().is_empty());
         });
     }
     steps.step("from outside only by the filter's leave", &mut gateway, |_| {

@@ -121,6 +121,11 @@ impl<'lab> Stand<'lab> {
         rules.lines().count() == 3 && route.contains("default via fe80::2 dev sixways0") && address.contains(OWN)
     }
 
+    /// The default route that the gateway has put before the others.
+    pub fn ipv4_copy(&self) -> String {
+        self.lab.sh("gw", "ip -4 route show default proto 96 table main")
+    }
+
     /// The rules that lead to the workers.
     pub fn steering_rules(&self) -> String {
         let rules = self.lab.sh("gw", "ip -6 rule");
