@@ -24,6 +24,12 @@ pub fn ping(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -
     received.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("ping said: {output}"))
 }
 
+/// `count` echo requests that must not be answered; a third of a second is left for one that is.
+#[track_caller]
+pub fn unanswered(lab: &Lab, role: &str, target: &str, count: u32) {
+    assert_eq!(ping(lab, role, &format!("-W 0.3 {target}"), count, 10), 0, "{role} to {target} is answered");
+}
+
 /// Like [`ping`], for a machine that is kept busy: every answer has two seconds.
 #[track_caller]
 pub fn ping_patiently(lab: &Lab, role: &str, target: &str, count: u32, interval_ms: u32) -> u32 {

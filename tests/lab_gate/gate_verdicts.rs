@@ -254,16 +254,14 @@ fn sockets() -> SocketOptions {
     }
 }
 
-#[test]
-fn every_frame_has_its_verdict_and_counts_once() {
-    let Some(lab) = Lab::start(1) else { return };
-    quiet_device(&lab, DEVICE);
-    in_gateway(&lab, || {
+pub fn every_frame_has_its_verdict_and_counts_once(lab: &Lab) {
+    quiet_device(lab, DEVICE);
+    in_gateway(lab, || {
         // The counter that picks the frames to be stamped is the core's own.
         core_affinity::set_for_current(core_affinity::get_core_ids().expect("cores")[0]);
-        let pins = pins(&lab);
+        let pins = pins(lab);
         let mut gate = Gate::prepare(&pins, &tables(), &own(), &OPTIONS).expect("a gate");
-        let runner = Runner::of(&lab);
+        let runner = Runner::of(lab);
 
         without_a_socket(&runner, &gate);
         let spec = PortSpec { port: PortId(0), interface: DEVICE.to_owned(), queues: vec![0] };
@@ -292,7 +290,7 @@ fn every_frame_has_its_verdict_and_counts_once() {
             if every == 0 {
                 assert_eq!(before, counted[0].1, "counts go on");
             }
-            let runner = Runner::of(&lab);
+            let runner = Runner::of(lab);
             if every == 2 && before.redirected.is_multiple_of(2) {
                 runner.run(&lan(INTERNET));
             }

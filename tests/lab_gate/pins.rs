@@ -9,10 +9,8 @@ use crate::stand::{in_gateway, pins};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
 
-#[test]
-fn a_directory_that_is_no_bpffs_is_refused_with_the_command() {
-    let Some(lab) = Lab::start(1) else { return };
-    in_gateway(&lab, || {
+pub fn a_directory_that_is_no_bpffs_is_refused_with_the_command(lab: &Lab) {
+    in_gateway(lab, || {
         let refused = Pins::open(Some(&lab.dir)).expect_err("a plain directory");
         assert!(matches!(refused, PinError::NoBpffs(_)), "{refused}");
         assert!(refused.to_string().contains("mount -t bpf"), "{refused}");
@@ -23,9 +21,7 @@ fn a_directory_that_is_no_bpffs_is_refused_with_the_command() {
     assert!(!output.status.success() && says.contains("--bpffs"), "{says}");
 }
 
-#[test]
-fn a_bpffs_in_a_private_mount_namespace_is_refused_with_the_command() {
-    let Some(lab) = Lab::start(1) else { return };
+pub fn a_bpffs_in_a_private_mount_namespace_is_refused_with_the_command(lab: &Lab) {
     let place = lab.dir.join("private-bpf");
     std::fs::create_dir(&place).expect("a directory");
     let script = format!("mount -t bpf bpf {0} && {BINARY} release --bpffs {0}", place.display());
@@ -35,11 +31,9 @@ fn a_bpffs_in_a_private_mount_namespace_is_refused_with_the_command() {
     assert!(says.contains("private mount namespace") && says.contains("mount -t bpf bpf /run/sixways/bpf"), "{says}");
 }
 
-#[test]
-fn pins_are_root_s_and_one_process_s() {
-    let Some(lab) = Lab::start(1) else { return };
-    in_gateway(&lab, || {
-        let first = pins(&lab);
+pub fn pins_are_root_s_and_one_process_s(lab: &Lab) {
+    in_gateway(lab, || {
+        let first = pins(lab);
         let busy = Pins::open(Some(&lab.dir.join("bpf"))).expect_err("the pins are in use");
         assert!(matches!(busy, PinError::Busy(_)), "{busy}");
         for directory in [
@@ -50,6 +44,6 @@ fn pins_are_root_s_and_one_process_s() {
             assert_eq!(mode & 0o777, 0o700, "{}", directory.display());
         }
         drop(first);
-        pins(&lab);
+        pins(lab);
     });
 }

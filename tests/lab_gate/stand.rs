@@ -225,6 +225,7 @@ impl Drop for Bpffs {
     fn drop(&mut self) {
         // What remains mounted is told by the lab, which cannot remove its directory.
         let _ = std::process::Command::new("umount").arg(&self.0).status();
+        let _ = std::fs::remove_dir(&self.0);
     }
 }
 
