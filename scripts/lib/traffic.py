@@ -6,6 +6,7 @@ Each verb runs inside one namespace, is bounded in count and time, and prints on
 
 import argparse
 import collections
+import contextlib
 import http.server
 import ipaddress
 import json
@@ -104,9 +105,11 @@ class EchoTcp(socketserver.BaseRequestHandler):
 
     def handle(self):
         self.request.settimeout(60)
-        self.request.sendall(f"{self.client_address[0]}\n".encode())
-        while data := self.request.recv(65536):
-            self.request.sendall(data)
+        # A client that is gone is no news: its own end tells.
+        with contextlib.suppress(OSError):
+            self.request.sendall(f"{self.client_address[0]}\n".encode())
+            while data := self.request.recv(65536):
+                self.request.sendall(data)
 
 
 def numbered(count):

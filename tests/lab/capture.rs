@@ -50,6 +50,15 @@ impl Capture {
         Self { tcpdump, file }
     }
 
+    /// The frames so far.
+    pub fn so_far(&self) -> Vec<Vec<u8>> {
+        // Neither header nor last frame need be whole yet.
+        let Some(mut reader) = std::fs::File::open(&self.file).ok().and_then(|file| PcapReader::new(file).ok()) else {
+            return Vec::new();
+        };
+        std::iter::from_fn(|| reader.next_packet()?.ok().map(|packet| packet.data.into_owned())).collect()
+    }
+
     /// Ends the capture and returns its frames.
     pub fn finish(mut self) -> Vec<Vec<u8>> {
         self.tcpdump.end("INT", Duration::from_secs(10));

@@ -10,6 +10,7 @@
 
 pub mod accounts;
 pub mod capture;
+pub mod clients;
 pub mod flood;
 pub mod gateway;
 pub mod images;
@@ -17,6 +18,7 @@ pub mod netns;
 pub mod process;
 pub mod steps;
 pub mod traffic;
+pub mod watch;
 
 pub use netns::Lab;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::clients::{Knocked, knock};
 use crate::lab::capture::{Capture, source_of};
+use crate::lab::clients::{Knocked, knock};
 use crate::lab::gateway::Gateway;
 use crate::lab::images::{Images, inside};
 use crate::lab::process::eventually;

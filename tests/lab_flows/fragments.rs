@@ -3,14 +3,14 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use crate::clients::{Datagrams, Echoed, survey};
+use crate::lab::clients::{Datagrams, Echoed, survey};
 use crate::lab::gateway::Gateway;
 use crate::lab::images::{Images, inside};
 use crate::lab::process::eventually;
 use crate::lab::steps::Steps;
 use crate::lab::traffic::{Server, ping};
+use crate::lab::watch::Watch;
 use crate::lab::{H20, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX};
-use crate::watch::Watch;
 use crate::{EVEN, SERVICES, config};
 
 const ORDERS: [&str; 4] = ["kernel", "reversed", "shuffled", "first-last"];

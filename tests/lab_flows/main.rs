@@ -4,12 +4,10 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
-mod clients;
 mod filter;
 mod fragments;
 mod restart;
 mod servers;
-mod watch;
 
 /// A configuration of the lab with these ISPs in this order (name, weight), and `more`.
 fn config(isps: [(&str, u32); 2], more: &str) -> String {

@@ -5,14 +5,14 @@ use std::net::Ipv6Addr;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::clients::{Live, survey};
+use crate::lab::clients::{Live, survey};
 use crate::lab::gateway::Gateway;
 use crate::lab::images::inside;
 use crate::lab::process::{Daemon, eventually, run};
 use crate::lab::steps::Steps;
 use crate::lab::traffic::{Bursts, Server, ping};
+use crate::lab::watch::{Outside, Watch, isps_of};
 use crate::lab::{H10, H20, H20_PREFIX, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX};
-use crate::watch::{Outside, Watch, isps_of};
 use crate::{EVEN, config};
 
 const OCTETS: u32 = 14_000_000;
@@ -105,8 +105,9 @@ fn other_weights_and_another_order_move_no_live_flow() {
     let mut steps = Steps::new(&lab);
     steps.step_alone("weights 3 : 1", || {
         let watch = Watch::start(&lab, "tcp or udp");
-        all_alive(&mut live);
+        live.go_on(Duration::from_secs(12));
         before = isps_of(&watch.finish());
+        assert_eq!(before.len(), (TCP + UDP) as usize);
         let names: Vec<_> = live.look().into_iter().map(|flow| flow.name()).collect();
         assert_eq!(before.keys().copied().collect::<Vec<_>>(), sorted(names), "all flows, and no others");
         let by_a = before.values().filter(|isp| **isp == ISP_A).count();
@@ -148,25 +149,8 @@ fn restart(lab: &Lab, gateway: &mut Gateway<'_>, text: &str, live: &mut Live, be
     let time = gateway.restart();
     println!("        ready again after {time:?}");
     live.look();
-    all_alive(live);
+    live.go_on(Duration::from_secs(12));
     assert_eq!(isps_of(&watch.finish()), *before, "a live flow moved, or a flow is missing");
-}
-
-/// Waits until every flow has echoed something since the last look, and none is broken.
-#[track_caller]
-fn all_alive(live: &mut Live) {
-    let mut silent: BTreeSet<Outside> = live.look().iter().map(|flow| flow.name()).collect();
-    assert_eq!(silent.len(), (TCP + UDP) as usize);
-    eventually("every flow goes on", Duration::from_secs(12), || {
-        std::thread::sleep(Duration::from_millis(200));
-        for flow in live.look() {
-            assert_eq!(flow.4, None, "{flow:?}");
-            if flow.3 > 0 {
-                silent.remove(&flow.name());
-            }
-        }
-        silent.is_empty()
-    });
 }
 
 /// By which address each pair of the live flows gets its new flows.

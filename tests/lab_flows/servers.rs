@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::clients::reach;
+use crate::lab::clients::reach;
 use crate::lab::gateway::Gateway;
 use crate::lab::images::Images;
 use crate::lab::process::{eventually, run};
 use crate::lab::steps::Steps;
 use crate::lab::traffic::{Bursts, Server, ping};
+use crate::lab::watch::Watch;
 use crate::lab::{H20, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX};
-use crate::watch::Watch;
 use crate::{EVEN, SERVICES, config};
 
 const CONNECTIONS: u32 = 1500;

@@ -18,8 +18,10 @@ use lab::Lab;
 use lab::steps::Steps;
 use sixways::xdp::{Pins, release};
 
+type Scenario = fn(&Lab);
+
 /// What can happen, each from nothing on; the later ones leave the lab another one.
-const SCENARIOS: [(&str, fn(&Lab)); 15] = [
+const SCENARIOS: [(&str, Scenario); 15] = [
     ("a frame's verdict", gate_verdicts::every_frame_has_its_verdict_and_counts_once),
     ("a packet's verdict", guard_verdicts::every_packet_has_its_verdict_and_counts_once),
     ("modes", life::the_mode_is_what_was_asked_for_and_is_kept),

@@ -8,6 +8,7 @@ use crate::lab::capture::Capture;
 use crate::lab::flood::{mac, open, send};
 use crate::lab::gateway::Gateway;
 use crate::lab::netns::enter;
+use crate::lab::process::eventually;
 use crate::lab::{H10, H20, Lab};
 use crate::slow_npt::translate;
 use crate::solicitation::{Advertisement, Solicitation};
@@ -113,16 +114,33 @@ impl<'lab> Wire<'lab> {
         let capture = Capture::start(self.lab, "ispa", "cust", "icmp6");
         during();
         std::thread::sleep(wait);
-        let told = capture.finish();
-        let told = told.iter().filter_map(|frame| Advertisement::read(frame));
-        told.filter(|told| told.destination.is_multicast() || told.destination.to_string() == ASKER).collect()
+        told(&capture.finish())
     }
 
-    /// The answers to one frame, about whatever target.
+    /// The answers to one frame that come in so much time.
     pub fn answers(&self, solicitation: &Solicitation, wait: Duration) -> Vec<Advertisement> {
         let told = self.advertised(wait, || self.send(&[solicitation.frame()]));
         told.into_iter().filter(|told| told.target == solicitation.target).collect()
     }
+
+    /// The answers to one frame that must have one: that, and what follows it closely.
+    #[track_caller]
+    pub fn answered(&self, solicitation: &Solicitation) -> Vec<Advertisement> {
+        let about = |frames: &[Vec<u8>]| {
+            told(frames).into_iter().filter(|told| told.target == solicitation.target).collect::<Vec<_>>()
+        };
+        let capture = Capture::start(self.lab, "ispa", "cust", "icmp6");
+        self.send(&[solicitation.frame()]);
+        eventually("an answer", Duration::from_secs(5), || !about(&capture.so_far()).is_empty());
+        std::thread::sleep(Duration::from_millis(300));
+        about(&capture.finish())
+    }
+}
+
+/// The advertisements among these frames, but for those that the router's kernel has asked for.
+fn told(frames: &[Vec<u8>]) -> Vec<Advertisement> {
+    let told = frames.iter().filter_map(|frame| Advertisement::read(frame));
+    told.filter(|told| told.destination.is_multicast() || told.destination.to_string() == ASKER).collect()
 }
 
 /// Solicitations with this outcome so far.

@@ -1,16 +1,16 @@
 //! `scripts/lib/flows.py`: clients whose flows are watched one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::lab::process::run;
-use crate::lab::traffic::Helper;
-use crate::lab::{Lab, PYTHON};
-use crate::watch::Outside;
+use super::process::{eventually, run};
+use super::traffic::Helper;
+use super::watch::Outside;
+use super::{Lab, PYTHON};
 
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/flows.py");
 const LIMIT: Duration = Duration::from_secs(60);
@@ -146,5 +146,28 @@ impl Live {
     /// What each flow did since the last look.
     pub fn look(&mut self) -> Vec<LiveFlow> {
         serde_json::from_str(&self.0.ask("look")).expect("flows.py reports")
+    }
+
+    /// Waits until every flow has echoed something since the last look, and none is broken.
+    #[track_caller]
+    pub fn go_on(&mut self, limit: Duration) {
+        self.these_go_on(limit, |_| true);
+    }
+
+    /// As [`Live::go_on`], for those that matter.
+    #[track_caller]
+    pub fn these_go_on(&mut self, limit: Duration, matters: impl Fn(&Outside) -> bool) {
+        let names = self.look().into_iter().map(|flow| flow.name());
+        let mut silent: BTreeSet<Outside> = names.filter(|name| matters(name)).collect();
+        eventually("the flows go on", limit, || {
+            std::thread::sleep(Duration::from_millis(200));
+            for flow in self.look().iter().filter(|flow| matters(&flow.name())) {
+                assert_eq!(flow.4, None, "{flow:?}");
+                if flow.3 > 0 {
+                    silent.remove(&flow.name());
+                }
+            }
+            silent.is_empty()
+        });
     }
 }

@@ -5,9 +5,9 @@ use std::net::Ipv6Addr;
 
 use etherparse::{Ipv6ExtensionSlice, NetSlice, SlicedPacket, TransportSlice};
 
-use crate::lab::capture::Capture;
-use crate::lab::images::inside;
-use crate::lab::{ISP_A, ISP_B, Lab};
+use super::capture::{Capture, source_of};
+use super::images::inside;
+use super::{ISP_A, ISP_B, Lab};
 
 /// Captures at both ISPs of what the gateway sends them.
 pub struct Watch([(Capture, &'static str); 2]);
@@ -43,6 +43,12 @@ impl Seen {
     /// The flows of unfragmented TCP and UDP packets.
     pub fn flows(&self) -> BTreeSet<Outside> {
         self.frames.iter().filter_map(|frame| flow(frame)).collect()
+    }
+
+    /// What came from one source.
+    pub fn only(mut self, source: Ipv6Addr) -> Self {
+        self.frames.retain(|frame| source_of(frame).is_some_and(|pair| pair.0 == source));
+        self
     }
 
     /// Fragmented datagrams: their fragments' number, by source, destination and identification.

@@ -1,0 +1,92 @@
+//! What happens to devices, cables, neighbours and settings while the gateway runs.
+
+use std::time::Duration;
+
+use crate::flows::survive;
+use crate::lab::process::{eventually, run};
+use crate::lab::traffic::{Server, ping};
+use crate::lab::{ISP_A, ISP_B, Lab};
+use crate::{SOME, everybody_is_answered};
+
+/// The kernel asks after a neighbour that it has heard of when 15 to 45 seconds have passed; from now on
+/// after one or two.
+pub fn ask_often(lab: &Lab) {
+    for device in ["lan0", "wan0"] {
+        for setting in ["base_reachable_time_ms=1000", "delay_first_probe_time=1"] {
+            lab.sh("gw", &format!("sysctl -qw net.ipv6.neigh.{device}.{setting}"));
+        }
+    }
+}
+
+/// A device goes, and comes back as another one of the same name.
+pub fn device_made_anew(lab: &Lab) {
+    for (device, unmoved) in [("wan0", &[ISP_B][..]), ("wan1", &[ISP_A]), ("lan0", &[ISP_A, ISP_B])] {
+        survive(lab, unmoved, || {
+            lab.recreate(device);
+            everybody_is_answered(lab);
+        });
+    }
+}
+
+/// Cables that are pulled ten times in two seconds.
+pub fn flaps(lab: &Lab) {
+    for (device, (role, far), unmoved) in
+        [("lan0", ("sw", "gw"), &[ISP_A, ISP_B][..]), ("wan0", ("ispa", "cust"), &[ISP_B])]
+    {
+        survive(lab, unmoved, || {
+            let flap = format!("ip link set {far} down; sleep 0.1; ip link set {far} up; sleep 0.1");
+            let script = format!("for i in 1 2 3 4 5 6 7 8 9 10; do {flap}; done");
+            run(lab.command(role, "sh").args(["-ec", &script]), Duration::from_secs(20));
+            // The far end's own addresses and routes.
+            lab.plug(device);
+            everybody_is_answered(lab);
+        });
+    }
+}
+
+/// A host inside and an ISP's router have another network card from one moment to the next, and
+/// tell nobody.
+pub fn other_macs(lab: &Lab, server: &mut Server) {
+    survive(lab, &[ISP_B], || {
+        for (role, device, mac) in [("h10", "eth0", "02:5e:00:00:77:01"), ("ispa", "cust", "02:5e:00:00:77:02")] {
+            lab.sh(role, &format!("ip link set {device} address {mac}"));
+        }
+        eventually("ISP A's router and all hosts are found again", Duration::from_secs(30), || {
+            server.reset();
+            let burst = SOME.run(lab);
+            burst.answered == burst.pairs && server.report().get(ISP_A).is_some_and(|seen| seen.pairs > 0)
+        });
+    });
+}
+
+/// Another program takes away what makes the host's answers leave by the ISP that was asked.
+pub fn rules_taken_away(lab: &Lab) {
+    let rules = || lab.sh("gw", "ip -6 rule show");
+    let wanted = rules();
+    let mut tables: Vec<&str> =
+        wanted.lines().filter_map(|rule| rule.split("lookup ").nth(1)?.split(' ').next()).collect();
+    tables.retain(|table| table.parse::<u32>().is_ok());
+    tables.dedup();
+    assert!(tables.len() >= 2, "a table for each ISP: {wanted}");
+    let routes =
+        || tables.iter().map(|table| lab.try_sh("gw", &format!("ip -6 route show table {table}"))).collect::<Vec<_>>();
+    let wanted_routes = routes();
+    for table in &tables {
+        while lab.try_sh("gw", &format!("ip -6 rule del table {table}")).is_some() {}
+        lab.sh("gw", &format!("ip -6 route flush table {table}"));
+    }
+    eventually("put back", Duration::from_secs(10), || rules() == wanted && routes() == wanted_routes);
+    assert_eq!(ping(lab, "srv", &lab.own["wan1"], 3, 10), 3);
+}
+
+/// Fewer queues while sockets are bound to all of them: the kernel refuses, or the gateway goes on
+/// with what there is.
+pub fn other_queues(lab: &Lab) {
+    survive(lab, &[ISP_A, ISP_B], || {
+        for count in [1, 2] {
+            let changed = lab.try_sh("gw", &format!("ethtool -L wan1 rx {count} tx {count}")).is_some();
+            println!("        {count} queues: {}", if changed { "set" } else { "refused" });
+            everybody_is_answered(lab);
+        }
+    });
+}
