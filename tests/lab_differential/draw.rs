@@ -9,6 +9,7 @@ use etherparse::{
 use sixways::units::Direction;
 
 use crate::pairs::Pair;
+use crate::random::Random;
 
 /// Octets before the upper layer that no packet of these tests exceeds.
 const EXTENSIONS: usize = 80;
@@ -16,34 +17,6 @@ const EXTENSIONS: usize = 80;
 const LARGEST: u64 = 1280;
 /// Ports, lengths and words have no meaning here.
 pub const ECHO_REQUEST: u8 = 128;
-
-/// SplitMix64: the same packets on every run.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.bits() % end
-    }
-
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-
-    pub fn octets(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.bits() as u8).collect()
-    }
-}
 
 /// A packet in the making.
 pub struct Draw<'a> {

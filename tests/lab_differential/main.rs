@@ -13,16 +13,19 @@ mod lab;
 mod outcome;
 mod page;
 mod pairs;
+#[path = "../common/random.rs"]
+mod random;
 #[path = "../common/rig/mod.rs"]
 mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use draw::{Draw, Random};
+use draw::Draw;
 use gateway::Gateway;
 use kernel::{Ends, Kernel};
 use kinds::{Kind, ODD, ORDINARY};
 use pairs::{Pair, pairs};
+use random::Random;
 use sixways::units::Direction;
 
 /// Largest packets to either side, told to both.

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use sixways::units::Direction;
 
-use crate::draw::Random;
+use crate::random::Random;
 
 /// An internal and an external prefix.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,8 @@ mod life;
 mod model;
 mod no_daemon;
 mod pins;
+#[path = "../common/random.rs"]
+mod random;
 mod stand;
 #[path = "../common/test_run.rs"]
 mod test_run;

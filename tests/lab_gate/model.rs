@@ -7,6 +7,7 @@ use sixways::units::EdgeId;
 use sixways::xdp::Gate;
 
 use crate::gate_verdicts::{Runner, cases, own, plus, tables};
+use crate::random::Random;
 use crate::stand::OPTIONS;
 
 /// Frames made up for one comparison.
@@ -17,10 +18,10 @@ const RANDOM: usize = 5000;
 pub fn agrees(runner: &Runner, gate: &Gate) {
     let (port, own) = (tables(), own());
     let known: Vec<Vec<u8>> = cases().into_iter().map(|(_, frame, _, _)| frame).collect();
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut seen = GateCounts::default();
     for number in 0..known.len() + RANDOM {
-        let frame = known.get(number).cloned().unwrap_or_else(|| random.relative(&known));
+        let frame = known.get(number).cloned().unwrap_or_else(|| relative(&mut random, &known));
         let before = gate.counts().expect("counts");
         let (code, out) = runner.run(&frame);
         let counted = difference(&before, &gate.counts().expect("counts"));
@@ -76,37 +77,26 @@ const fn verdict_code(verdict: GateVerdict) -> u32 {
     }
 }
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
-    }
-
-    /// A known frame with another one's destination, tag or MAC, some octets changed, or cut.
-    fn relative(&mut self, known: &[Vec<u8>]) -> Vec<u8> {
-        let mut frame = known[self.below(known.len())].clone();
-        let other = &known[self.below(known.len())];
-        match self.below(6) {
-            0 => frame = [&other[..14], &frame[14..]].concat(),
-            1 => {
-                let shared = frame.len().min(other.len());
-                let start = 14 + self.below(40);
-                if start < shared {
-                    frame[start..shared].copy_from_slice(&other[start..shared]);
-                }
+/// A known frame with another one's destination, tag or MAC, some octets changed, or cut.
+fn relative(random: &mut Random, known: &[Vec<u8>]) -> Vec<u8> {
+    let mut frame = known[random.index(known.len())].clone();
+    let other = &known[random.index(known.len())];
+    match random.index(6) {
+        0 => frame = [&other[..14], &frame[14..]].concat(),
+        1 => {
+            let shared = frame.len().min(other.len());
+            let start = 14 + random.index(40);
+            if start < shared {
+                frame[start..shared].copy_from_slice(&other[start..shared]);
             }
-            2 => frame.truncate(14 + self.below(60)),
-            3 => frame.resize(1780 + self.below(24), 0),
-            _ => {}
         }
-        for _ in 0..self.below(3) {
-            let at = self.below(frame.len().min(60));
-            frame[at] ^= 1 << self.below(8);
-        }
-        frame
+        2 => frame.truncate(14 + random.index(60)),
+        3 => frame.resize(1780 + random.index(24), 0),
+        _ => {}
     }
+    for _ in 0..random.index(3) {
+        let at = random.index(frame.len().min(60));
+        frame[at] ^= 1 << random.index(8);
+    }
+    frame
 }

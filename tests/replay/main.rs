@@ -6,6 +6,8 @@
 #[path = "../common/captures.rs"]
 mod captures;
 mod mixed;
+#[path = "../common/random.rs"]
+mod random;
 #[path = "../common/slow_npt.rs"]
 mod slow_npt;
 

@@ -8,6 +8,7 @@
 use std::net::Ipv6Addr;
 
 use crate::captures::Packet;
+use crate::random::Random;
 use crate::slow_npt::translate;
 
 pub const INSIDE: (&str, u8) = ("fd12:3456:789a::", 48);
@@ -49,7 +50,7 @@ pub fn image(host: Ipv6Addr, isp: (&str, u8)) -> Option<Ipv6Addr> {
 
 /// At least `count` packets.
 pub fn mixed(count: usize) -> Mixed {
-    let mut maker = Maker { random: Random(0x2545_f491_4f6c_dd1d), at: START, made: Mixed::default() };
+    let mut maker = Maker { random: Random::new(0x2545_f491_4f6c_dd1d), at: START, made: Mixed::default() };
     maker.tcp(0);
     while maker.made.len() < count {
         let number = maker.random.below(NUMBERS) as u16;
@@ -67,17 +68,6 @@ pub fn mixed(count: usize) -> Mixed {
         }
     }
     maker.made
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
 }
 
 struct Maker {
