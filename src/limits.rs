@@ -153,9 +153,13 @@ limits! {
     UNSOLICITED_WAIT_NANOS: u64 = 6_000_000_000, "nanoseconds";
     /// Octets of an answer to a probe that control gets to see: the headers of an error and of the probe
     /// that it quotes.
-    PROBE_ANSWER_OCTETS: usize = 96, "octets";
+    PROBE_ANSWER_OCTETS: usize = 128, "octets";
     /// Answers to probes that one turn of a worker's loop hands to control.
     PROBE_ANSWERS: usize = 64, "answers";
+    /// Time between two looks at the carrier of the ISPs' links.
+    CARRIER_NANOS: u64 = 10_000_000, "nanoseconds";
+    /// Time between two looks at the ISPs' health.
+    HEALTH_NANOS: u64 = 20_000_000, "nanoseconds";
     /// Policies, the default one included.
     MAX_POLICIES: usize = 32, "policies";
     /// Rules for new flows.

@@ -222,8 +222,8 @@ fn path_mtu(lab: &Lab) {
 
     // A narrower link behind the inner router: its error goes out, by the ISP of its quote.
     lab.sh("inn", &format!("ip -6 route add {H20}/128 dev far mtu 1320"));
-    let connections = connect(lab, "h20", &format!("{H20}/128"), SERVER_PREFIX, 12, 300_000);
-    assert_eq!(connections.connected, 12, "{:?}", connections.failures);
+    let connections = connect(lab, "h20", &format!("{H20}/128"), SERVER_PREFIX, 40, 50_000);
+    assert_eq!(connections.connected, 40, "{:?}", connections.failures);
     assert_eq!(connections.seen.len(), 2, "both ISPs: {:?}", connections.seen);
     lab.sh("inn", &format!("ip -6 route del {H20}/128 dev far mtu 1320"));
 }
@@ -277,7 +277,8 @@ fn idle(lab: &Lab, gateway: &Gateway<'_>) {
     let before = gateway.processor_time();
     std::thread::sleep(span);
     let used = gateway.processor_time() - before;
-    assert!(used < span / 20, "{used:?} of {span:?} on one core");
+    // Fifty looks a second at the ISPs' health, unoptimised, are most of it; one that spins takes all.
+    assert!(used < span / 8, "{used:?} of {span:?} on one core");
     // One echo at a time, far apart: each one has to wake the worker. Other work on this machine
     // may delay one or the other, but not the fastest of fifty.
     let output = lab.sh("h10", &format!("ping -6 -n -q -c 50 -i 0.05 {SERVER}"));

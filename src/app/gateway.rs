@@ -9,15 +9,19 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::dataplane::{self, Barriers, Dataplane, Surroundings};
 use super::explainer::Explainer;
+use super::health::HealthWatch;
 use super::host;
 use super::host_port;
 use super::memory::Memory;
 use super::nd_proxy::NdProxies;
 use super::privileges;
 use super::reporter::Reporter;
+use super::routers::Advertised;
 use super::{GatewayError, Places};
 use crate::control::Control;
 use crate::control::config::{Config, OnStop};
+use crate::control::health::Change;
+use crate::limits::HEALTH_NANOS;
 use crate::observe::view::Observed;
 use crate::os::now;
 use crate::snapshot::{Generation, Snapshot};
@@ -35,6 +39,9 @@ pub struct Gateway {
     dataplane: Option<Dataplane>,
     memory: Memory,
     nd_proxies: NdProxies,
+    health: HealthWatch,
+    /// What the ISPs' routers have answered.
+    routers: mpsc::Receiver<Advertised>,
     reporter: Reporter,
     /// The flow memory of [`Surroundings::world`].
     flows: Arc<PinnedFlows>,
@@ -98,8 +105,22 @@ impl Gateway {
         let counters = Arc::clone(around.observed.nd_counters());
         let mut nd_proxies = NdProxies::new(around.world.clone(), control.wants(), counters);
         nd_proxies.follow(&generation.proxies);
-        let (dataplane, retired) = (Some(dataplane), Vec::new());
-        let mut gateway = Self { control, around, dataplane, memory, nd_proxies, reporter, flows, exits, retired };
+        let (mut health, routers) =
+            HealthWatch::start(Arc::clone(&around.bell)).map_err(GatewayError::system("watch the ISPs' links"))?;
+        health.follow(control.config(), &generation);
+        let mut gateway = Self {
+            control,
+            around,
+            dataplane: Some(dataplane),
+            memory,
+            nd_proxies,
+            health,
+            routers,
+            reporter,
+            flows,
+            exits,
+            retired: Vec::new(),
+        };
         gateway.tell_start();
         gateway.report();
         Ok(gateway)
@@ -115,6 +136,8 @@ impl Gateway {
         let mut hangup = catch(SignalKind::hangup())?;
         let bell = Arc::clone(&self.around.bell);
         let mut tick = tokio::time::interval(TICK);
+        let mut pulse = tokio::time::interval(Duration::from_nanos(HEALTH_NANOS));
+        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -126,7 +149,12 @@ impl Gateway {
                     changed?;
                     self.follow()?;
                 }
-                () = bell.notified() => self.hear_workers(),
+                () = bell.notified() => {
+                    self.hear_workers();
+                    self.mind_health()?;
+                }
+                Some(heard) = self.routers.recv() => self.health.advertised(heard),
+                _ = pulse.tick() => self.mind_health()?,
                 Some((worker, exit)) = self.exits.recv() => {
                     if let Exit::Panicked(text) = exit {
                         return Err(GatewayError::Panicked { worker, text });
@@ -195,20 +223,38 @@ impl Gateway {
         self.retired.push(former);
         self.around.tables.store(Arc::new(generation.gate.clone()));
         self.nd_proxies.follow(&generation.proxies);
+        self.health.follow(self.control.config(), generation);
     }
 
     fn hear_workers(&mut self) {
         let wants = self.control.wants();
+        let mut answers = Vec::new();
         for thread in self.dataplane.iter().flat_map(|dataplane| &dataplane.threads) {
             while let Some(punt) = thread.channel.punt() {
                 match punt {
                     Punt::NeighbourWanted { edge, address } => wants.want(edge, address),
-                    // Netlink tells the same, later: nothing is sent there meanwhile.
-                    Punt::LinkDown { port } => tracing::debug!(port = port.0, "a worker found no carrier"),
-                    Punt::Answer(_) => {}
+                    // Or its queue was full: nothing is sent there for a moment, and the carrier is looked at.
+                    Punt::LinkDown { .. } => self.health.look(),
+                    Punt::Answer(answer) => answers.push(answer),
                 }
             }
         }
+        let snapshot = self.around.world.snapshot.load();
+        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
+        answers.iter().for_each(|answer| self.health.answered(answer, &snapshot, threads));
+    }
+
+    /// Looks at the ISPs. Another verdict is published at once, and what else hangs on it is compiled after.
+    fn mind_health(&mut self) -> Result<(), GatewayError> {
+        let snapshot = self.around.world.snapshot.load_full();
+        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
+        let (changes, judgement) = self.health.mind(&snapshot, &self.around.world.neighbours, threads);
+        if let Some(judged) = self.control.judge(judgement, &snapshot) {
+            self.retired.push(self.around.world.snapshot.swap(Arc::new(judged)));
+            self.follow()?;
+        }
+        changes.iter().for_each(tell);
+        Ok(())
     }
 
     fn tick(&mut self) -> Result<(), GatewayError> {
@@ -287,6 +333,13 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Says in the log what an ISP has become.
+fn tell(change: &Change) {
+    let Change { isp, from, to, cause, after, .. } = change;
+    let seconds = Duration::from_nanos(after.0).as_secs_f64();
+    tracing::info!(%isp, from = from.label(), to = to.label(), cause = cause.label(), "after {seconds:.3} s");
 }
 
 /// The flow memory, and in the log what became of an earlier one.

@@ -1,14 +1,17 @@
 //! The running gateway: where control, workers, gate and observation meet.
 
+mod carrier;
 mod dataplane;
 mod explainer;
 mod gateway;
+mod health;
 mod host;
 mod host_port;
 mod memory;
 mod nd_proxy;
 mod privileges;
 mod reporter;
+mod routers;
 
 use std::io;
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ pub mod bypass;
 pub mod compile;
 pub mod config;
 pub mod events;
+pub mod health;
 pub mod host_link;
 pub mod host_rules;
 pub mod ids;

@@ -6,6 +6,8 @@ use super::recall::{FlowMemory, Recalled};
 use super::steer::{self, Plan};
 use crate::flow::{ColdRecord, Inserted, Record, State};
 use crate::hash::FlowKey;
+use crate::limits::MAX_UPLINKS;
+use crate::observe::counters::Counter;
 use crate::snapshot::Scope;
 use crate::units::{Direction, MappingId};
 
@@ -71,6 +73,9 @@ fn note_again(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapp
     let state = record.word.state().after(direction, recalled.flow.signal());
     let had = record.word.mapping();
     let kept = had == mapping || !takes_over(memory, recalled, record, mapping);
+    if recalled.flow.transport.syn && direction == Direction::Inbound && !recalled.flow.transport.opens {
+        count_by_uplink(memory, &memory.counters.answered, had);
+    }
     if kept {
         if memory.flows.refresh(record, state, memory.tick()) {
             accompany_flow(memory, recalled, had);
@@ -116,6 +121,9 @@ fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping
     match memory.flows.insert(recalled.flow.hash, &cold, mapping, state, &memory.snapshot.timeouts) {
         Inserted::New(_, evicted) => {
             memory.counters.inserted.add(1);
+            if recalled.flow.transport.syn && recalled.flow.direction == Direction::Outbound {
+                count_by_uplink(memory, &memory.counters.opened, mapping);
+            }
             if let Some(evicted) = evicted {
                 memory.counters.evicted[evicted.index()].add(1);
             }
@@ -127,6 +135,12 @@ fn note_new(memory: &FlowMemory<'_>, recalled: &Recalled, key: &FlowKey, mapping
             memory.counters.refused.add(1);
             mapping
         }
+    }
+}
+
+fn count_by_uplink(memory: &FlowMemory<'_>, counters: &[Counter; MAX_UPLINKS], mapping: MappingId) {
+    if let Some(mapping) = memory.snapshot.mappings.get(mapping) {
+        counters[mapping.uplink.index()].add(1);
     }
 }
 

@@ -71,6 +71,10 @@ pub struct FlowCounters {
     pub evicted: [Counter; Evicted::COUNT],
     /// Packets of flows that went without a record because established ones had every place.
     pub refused: Counter,
+    /// By ISP: connections asked for from inside.
+    pub opened: [Counter; MAX_UPLINKS],
+    /// By ISP: such connections that were answered.
+    pub answered: [Counter; MAX_UPLINKS],
     /// Flows that got another ISP because their own could carry them no longer.
     pub moved: Counter,
     /// Flows opened from outside that came in by another ISP than before, and stayed with it.

@@ -1,4 +1,4 @@
-//! A packet socket that hears Neighbor Solicitations on one device, and sends by it.
+//! A packet socket that hears neighbour discovery on one device, and sends by it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,52 +21,48 @@ const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 const ICMPV6: u32 = 58;
 const SOLICITATION: u32 = 135;
+const ADVERTISEMENT: u32 = 136;
 
 const fn step(code: u32, if_so: u8, if_not: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt: if_so, jf: if_not, k }
 }
 
-/// Lets Neighbor Solicitations in that are for this device or for a group, and of no VLAN: one
+/// Lets ICMPv6 messages of this type in that are for this device or for a group, and of no VLAN: one
 /// whose device does not exist is shown to its port.
-const FILTER: [libc::sock_filter; 12] = [
-    step(LOAD_WORD, 0, 0, VLAN_TAG),
-    step(AND, 0, 0, 0xfff),
-    step(IF_EQUAL, 0, 8, 0),
-    step(LOAD_WORD, 0, 0, PACKET_TYPE),
-    step(IF_EQUAL, 1, 0, libc::PACKET_HOST as u32),
-    step(IF_EQUAL, 0, 5, libc::PACKET_MULTICAST as u32),
-    step(LOAD_BYTE, 0, 0, 20),
-    step(IF_EQUAL, 0, 3, ICMPV6),
-    step(LOAD_BYTE, 0, 0, 54),
-    step(IF_EQUAL, 0, 1, SOLICITATION),
-    step(RETURN, 0, 0, 0xffff),
-    step(RETURN, 0, 0, 0),
-];
+const fn filter(kind: u32) -> [libc::sock_filter; 12] {
+    [
+        step(LOAD_WORD, 0, 0, VLAN_TAG),
+        step(AND, 0, 0, 0xfff),
+        step(IF_EQUAL, 0, 8, 0),
+        step(LOAD_WORD, 0, 0, PACKET_TYPE),
+        step(IF_EQUAL, 1, 0, libc::PACKET_HOST as u32),
+        step(IF_EQUAL, 0, 5, libc::PACKET_MULTICAST as u32),
+        step(LOAD_BYTE, 0, 0, 20),
+        step(IF_EQUAL, 0, 3, ICMPV6),
+        step(LOAD_BYTE, 0, 0, 54),
+        step(IF_EQUAL, 0, 1, kind),
+        step(RETURN, 0, 0, 0xffff),
+        step(RETURN, 0, 0, 0),
+    ]
+}
 
 /// What ends a wait. The end of a device is an error and nothing to read.
 const WAKING: Interest = Interest::READABLE.add(Interest::ERROR);
 
-/// The socket. While it is open its device takes in the frames of every group.
+/// The socket.
 #[derive(Debug)]
 pub struct PacketSocket(AsyncFd<File>);
 
 impl PacketSocket {
     /// A socket on the device `ifindex` of the calling thread's network namespace that never
-    /// blocks, in the current tokio runtime.
+    /// blocks, in the current tokio runtime. It hears Neighbor Solicitations, and while it is open its
+    /// device takes in the frames of every group.
     ///
     /// # Errors
     /// Without CAP_NET_RAW, without the device, or without a descriptor.
     pub fn solicitations(ifindex: u32) -> io::Result<Self> {
-        let ifindex = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
-        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: takes no pointers. Protocol 0: it hears nothing yet.
-        let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
-        // SAFETY: the descriptor is new and nobody else's.
-        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-
-        let mut filter = FILTER;
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-        set(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+        let ifindex = index(ifindex)?;
+        let socket = open(filter(SOLICITATION))?;
         let every_group = libc::packet_mreq {
             mr_ifindex: ifindex,
             mr_type: libc::PACKET_MR_ALLMULTI as u16,
@@ -74,7 +70,18 @@ impl PacketSocket {
             mr_address: [0; 8],
         };
         set(&socket, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &every_group)?;
+        Self::bound(socket, ifindex)
+    }
 
+    /// Likewise, for Neighbor Advertisements that are for this device.
+    ///
+    /// # Errors
+    /// As for [`PacketSocket::solicitations`].
+    pub fn advertisements(ifindex: u32) -> io::Result<Self> {
+        Self::bound(open(filter(ADVERTISEMENT))?, index(ifindex)?)
+    }
+
+    fn bound(socket: OwnedFd, ifindex: i32) -> io::Result<Self> {
         let address = libc::sockaddr_ll {
             sll_family: libc::AF_PACKET as u16,
             sll_protocol: (libc::ETH_P_IPV6 as u16).to_be(),
@@ -117,6 +124,22 @@ impl PacketSocket {
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         self.0.get_ref().write(frame).map(drop)
     }
+}
+
+fn index(ifindex: u32) -> io::Result<i32> {
+    i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))
+}
+
+/// A packet socket that hears nothing yet.
+fn open(mut filter: [libc::sock_filter; 12]) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: takes no pointers. Protocol 0: it hears nothing yet.
+    let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
+    // SAFETY: the descriptor is new and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    set(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    Ok(socket)
 }
 
 fn set<T>(socket: &OwnedFd, level: i32, option: i32, value: &T) -> io::Result<()> {

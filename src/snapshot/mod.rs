@@ -10,6 +10,7 @@ mod filter;
 mod gate;
 mod ingress;
 mod intervals;
+mod isp_link;
 mod mappings;
 mod nd_proxy;
 mod neighbours;
@@ -28,6 +29,7 @@ pub use gate::{
     GuardAction, GuardTable,
 };
 pub use ingress::{Ingress, MARK};
+pub use isp_link::IspLink;
 pub use mappings::{MappingTable, UplinkMapping};
 pub use nd_proxy::ProxyLink;
 pub use neighbours::{NeighbourState, NeighbourTable, NeighbourTableFull};
@@ -50,6 +52,8 @@ pub struct Generation {
     pub gate: GateTables,
     /// For the ND proxy.
     pub proxies: Vec<ProxyLink>,
+    /// Where the ISPs' routers are asked whether they are there.
+    pub links: Vec<IspLink>,
     /// From which of the ISPs the usable ones are chosen.
     pub candidates: Candidates,
 }

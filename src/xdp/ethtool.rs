@@ -8,6 +8,7 @@ use std::io;
 use super::device::Device;
 
 const ETHTOOL_GDRVINFO: u32 = 0x03;
+const ETHTOOL_GLINK: u32 = 0x0a;
 const ETHTOOL_STXCSUM: u32 = 0x17;
 const ETHTOOL_GSTRINGS: u32 = 0x1b;
 const ETHTOOL_GSSET_INFO: u32 = 0x37;
@@ -36,6 +37,19 @@ pub fn driver(device: &Device, interface: &str) -> io::Result<String> {
     // SAFETY: the array has the struct's size, and no table follows it.
     unsafe { device.ethtool(interface, &mut words) }?;
     Ok(text(&words[1..1 + STRING_OCTETS / 4]))
+}
+
+/// Whether the interface has carrier, as its driver sees it now: the kernel's own notice may come a
+/// second later.
+///
+/// # Errors
+///
+/// ENODEV: there is no such interface; EOPNOTSUPP: its driver does not tell.
+pub fn has_carrier(device: &Device, interface: &str) -> io::Result<bool> {
+    let mut words = [ETHTOOL_GLINK, 0];
+    // SAFETY: the array has the size of `struct ethtool_value`, and no table follows it.
+    unsafe { device.ethtool(interface, &mut words) }?;
+    Ok(words[1] != 0)
 }
 
 /// Receive queues in use; 1 for a device that has no notion of them.

@@ -62,11 +62,11 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     });
     steps.step("every pair answers afterwards", &mut gateway, |_| all_answer(&lab));
     steps.step("a port without carrier does not slow the other", &mut gateway, |_| carrier(&lab, &mut server));
-    steps.step("cables that flap", &mut gateway, |_| mishaps::flaps(&lab));
+    steps.step("cables that flap", &mut gateway, |gateway| mishaps::flaps(&lab, gateway));
     steps.step("rules and routes taken away", &mut gateway, |_| mishaps::rules_taken_away(&lab));
     steps.step("another number of queues", &mut gateway, |_| mishaps::other_queues(&lab));
-    steps.step("neighbours with other MACs", &mut gateway, |_| mishaps::other_macs(&lab, &mut server));
-    steps.step("devices deleted and made anew", &mut gateway, |_| mishaps::device_made_anew(&lab));
+    steps.step("neighbours with other MACs", &mut gateway, |gateway| mishaps::other_macs(&lab, gateway, &mut server));
+    steps.step("devices deleted and made anew", &mut gateway, |gateway| mishaps::device_made_anew(&lab, gateway));
     steps.step_alone("stopped: transit is blocked, own traffic is not", || {
         assert!(gateway.stop().success(), "{}", gateway.log());
         unanswered(&lab, "h10", SERVER, 5);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::flows::survive;
+use crate::lab::gateway::Gateway;
 use crate::lab::process::{eventually, run};
 use crate::lab::traffic::{Server, ping};
 use crate::lab::{ISP_A, ISP_B, Lab};
@@ -18,9 +19,19 @@ pub fn ask_often(lab: &Lab) {
     }
 }
 
+/// Waits until every ISP carries flows again.
+fn every_isp_is_up(gateway: &Gateway<'_>) {
+    eventually("every ISP is up", Duration::from_secs(60), || {
+        let page = gateway.metrics();
+        let mut rows = page.lines().filter(|line| line.starts_with("sixways_isp_up{")).peekable();
+        rows.peek().is_some() && rows.all(|row| row.ends_with(" 1"))
+    });
+}
+
 /// A device goes, and comes back as another one of the same name.
-pub fn device_made_anew(lab: &Lab) {
+pub fn device_made_anew(lab: &Lab, gateway: &Gateway<'_>) {
     for (device, unmoved) in [("wan0", &[ISP_B][..]), ("wan1", &[ISP_A]), ("lan0", &[ISP_A, ISP_B])] {
+        every_isp_is_up(gateway);
         survive(lab, unmoved, || {
             lab.recreate(device);
             everybody_is_answered(lab);
@@ -29,10 +40,11 @@ pub fn device_made_anew(lab: &Lab) {
 }
 
 /// Cables that are pulled ten times in two seconds.
-pub fn flaps(lab: &Lab) {
+pub fn flaps(lab: &Lab, gateway: &Gateway<'_>) {
     for (device, (role, far), unmoved) in
         [("lan0", ("sw", "gw"), &[ISP_A, ISP_B][..]), ("wan0", ("ispa", "cust"), &[ISP_B])]
     {
+        every_isp_is_up(gateway);
         survive(lab, unmoved, || {
             let flap = format!("ip link set {far} down; sleep 0.1; ip link set {far} up; sleep 0.1");
             let script = format!("for i in 1 2 3 4 5 6 7 8 9 10; do {flap}; done");
@@ -46,7 +58,8 @@ pub fn flaps(lab: &Lab) {
 
 /// A host inside and an ISP's router have another network card from one moment to the next, and
 /// tell nobody.
-pub fn other_macs(lab: &Lab, server: &mut Server) {
+pub fn other_macs(lab: &Lab, gateway: &Gateway<'_>, server: &mut Server) {
+    every_isp_is_up(gateway);
     survive(lab, &[ISP_B], || {
         for (role, device, mac) in [("h10", "eth0", "02:5e:00:00:77:01"), ("ispa", "cust", "02:5e:00:00:77:02")] {
             lab.sh(role, &format!("ip link set {device} address {mac}"));

@@ -11,6 +11,7 @@
 mod edges;
 mod gate;
 mod guard;
+mod isp_links;
 mod nd_proxy;
 pub mod next_hops;
 mod own;
@@ -124,7 +125,13 @@ pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
             .collect(),
         accept_any_uplink: config.site.accept_any_uplink,
     };
-    Ok(Generation { snapshot, gate: gate::tables(&site, &own), proxies: nd_proxy::links(&site), candidates })
+    Ok(Generation {
+        snapshot,
+        gate: gate::tables(&site, &own),
+        proxies: nd_proxy::links(&site),
+        links: isp_links::links(&site),
+        candidates,
+    })
 }
 
 fn error_rates(icmp: &Icmp) -> ErrorRates {

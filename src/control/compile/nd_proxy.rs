@@ -30,7 +30,7 @@ fn link(site: &Site<'_>, isp: &IspSide<'_>) -> Option<ProxyLink> {
 
 /// An advertisement comes from an address of the interface that it is sent by (RFC 4861 §4.4). A
 /// link-local one belongs to no prefix, so no filter stops it.
-fn source(site: &Site<'_>, ifindex: u32) -> Option<Ipv6Addr> {
+pub(super) fn source(site: &Site<'_>, ifindex: u32) -> Option<Ipv6Addr> {
     let usable = site
         .kernel
         .addresses

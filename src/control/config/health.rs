@@ -31,7 +31,7 @@ impl Default for Health {
             need: 1,
             down_after: 5,
             up_after: 3,
-            hold_down: Nanos::from_millis(5000),
+            hold_down: Nanos::from_millis(2000),
             backoff_max: Nanos::from_millis(300_000),
             silence: Nanos::from_millis(200),
             patience: Nanos::from_millis(200),
@@ -76,6 +76,11 @@ pub const DEFAULT_TARGETS: [Ipv6Addr; 2] = [
 ];
 
 impl Probe {
+    /// Whether both ask the same of the same target, however often.
+    pub fn is_same_target(&self, other: &Self) -> bool {
+        (&self.kind, self.target) == (&other.kind, other.target)
+    }
+
     /// A ping a second to `target`.
     pub const fn ping(target: Ipv6Addr) -> Self {
         Self {

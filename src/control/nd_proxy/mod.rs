@@ -5,7 +5,7 @@
 //! bounded number of answers, of hosts that are looked for, and of questions that wait for them;
 //! hosts that are known are never behind those that are not.
 
-mod message;
+pub(in crate::control) mod message;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,184 @@
+//! The state of one ISP, from its signals.
+
+use super::damping::Damping;
+use super::next_hop::NextHop;
+use super::path::{Path, Reach};
+use super::{Cause, Facts};
+use crate::control::events::IspState;
+use crate::units::Nanos;
+
+/// One ISP and all that is known of it.
+#[derive(Debug)]
+pub struct Watched {
+    /// What configuration and kernel say.
+    pub facts: Facts,
+    /// Its router.
+    pub next_hop: NextHop,
+    /// What is beyond.
+    pub path: Path,
+    /// Whether its link is up.
+    pub link: bool,
+    /// New flows are to take others: an operator's wish.
+    pub closed: bool,
+    /// It is to carry nothing: a rehearsal.
+    pub forced_down: bool,
+    damping: Damping,
+    state: IspState,
+    cause: Cause,
+    since: Nanos,
+}
+
+/// Another state than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which ISP.
+    pub isp: String,
+    /// Its former state.
+    pub from: IspState,
+    /// Its state now.
+    pub to: IspState,
+    /// What told.
+    pub cause: Cause,
+    /// How long the former state lasted.
+    pub after: Nanos,
+    /// The latest sign of life by this ISP.
+    pub last_good: Nanos,
+}
+
+impl Watched {
+    /// Nothing is known of it.
+    pub fn new(facts: Facts, now: Nanos) -> Self {
+        let link = facts.link;
+        let mut watched = Self {
+            next_hop: NextHop::new(now),
+            path: Path::default(),
+            link,
+            closed: false,
+            forced_down: false,
+            damping: Damping::default(),
+            state: IspState::Unknown,
+            cause: Cause::Start,
+            since: now,
+            facts,
+        };
+        watched.apply_facts(now);
+        watched
+    }
+
+    /// Configuration or kernel say something else.
+    pub fn follow(&mut self, facts: Facts, now: Nanos) {
+        if facts.link != self.facts.link {
+            self.link = facts.link;
+        }
+        self.facts = facts;
+        self.apply_facts(now);
+    }
+
+    fn apply_facts(&mut self, now: Nanos) {
+        self.next_hop.follow(self.facts.next_hop, now);
+        self.path.follow(&self.facts.probes, now);
+    }
+
+    /// Takes the signals together. `reach` is what its targets tell.
+    pub fn judge(&mut self, reach: Reach, now: Nanos) -> Option<Change> {
+        let fault = self.fault(reach);
+        let (state, cause) = match (self.state, fault) {
+            (IspState::Down, Some(fault)) => {
+                self.damping.observe(false, &self.facts.health, now);
+                // The first cause is the one to tell, unless the operator's own is over.
+                (IspState::Down, if self.cause == Cause::Drill { fault } else { self.cause })
+            }
+            (IspState::Down, None) => {
+                let well = self.is_back();
+                if self.cause == Cause::Drill || self.damping.observe(well, &self.facts.health, now) {
+                    (self.fit(reach), Cause::Recovered)
+                } else {
+                    (IspState::Down, self.cause)
+                }
+            }
+            (_, Some(fault)) => {
+                if fault != Cause::Drill {
+                    self.damping.begin(now);
+                }
+                (IspState::Down, fault)
+            }
+            (_, None) => self.fit_and_why(reach),
+        };
+        self.enter(state, cause, now)
+    }
+
+    fn enter(&mut self, state: IspState, cause: Cause, now: Nanos) -> Option<Change> {
+        if self.state == state {
+            self.cause = if state == IspState::Down { cause } else { self.cause };
+            return None;
+        }
+        let change = Change {
+            isp: self.facts.name.clone(),
+            from: self.state,
+            to: state,
+            cause,
+            after: now.since(self.since),
+            last_good: self.next_hop.last_heard(),
+        };
+        (self.state, self.cause, self.since) = (state, cause, now);
+        Some(change)
+    }
+
+    /// What keeps it from carrying packets.
+    fn fault(&self, reach: Reach) -> Option<Cause> {
+        if self.forced_down {
+            Some(Cause::Drill)
+        } else if !self.link {
+            Some(Cause::Carrier)
+        } else if self.next_hop.is_dead() {
+            Some(Cause::NextHop)
+        } else if reach == Reach::Lost {
+            Some(Cause::Probes)
+        } else {
+            None
+        }
+    }
+
+    /// Whether there was a sign of life since the outage began: a cable alone carries nothing.
+    fn is_back(&self) -> bool {
+        self.facts.next_hop.is_some() && self.next_hop.is_confirmed_since(self.damping.down_since())
+    }
+
+    fn fit(&self, reach: Reach) -> IspState {
+        self.fit_and_why(reach).0
+    }
+
+    fn fit_and_why(&self, reach: Reach) -> (IspState, Cause) {
+        if !self.facts.has_prefix {
+            (IspState::Unknown, Cause::NoPrefix)
+        } else if self.closed {
+            (IspState::Drain, Cause::Operator)
+        } else if reach == Reach::Enough {
+            (IspState::Degraded, Cause::Probes)
+        } else if reach == Reach::Well || self.next_hop.has_answered() {
+            (IspState::Up, Cause::Recovered)
+        } else {
+            (IspState::Unknown, Cause::Start)
+        }
+    }
+
+    /// What it is fit for.
+    pub const fn state(&self) -> IspState {
+        self.state
+    }
+
+    /// Why.
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// Since when.
+    pub const fn since(&self) -> Nanos {
+        self.since
+    }
+
+    /// When an outage ends if all stays well.
+    pub fn back_at(&self) -> Option<Nanos> {
+        self.damping.over_at(&self.facts.health).filter(|_| self.state == IspState::Down)
+    }
+}

@@ -1,0 +1,237 @@
+//! What each ISP is fit for: a state machine that is told what is seen, and when.
+//!
+//! Three signals for each ISP, each with its own speed: its link, its router, and targets beyond.
+//! The first fault of any of them takes the ISP out; it comes back when all have been well for its
+//! hold-down, which doubles while it flaps. Pure: reads no clock and sends nothing, but says what
+//! is to be sent.
+
+mod damping;
+mod isp;
+mod next_hop;
+mod path;
+pub mod probe;
+pub mod solicitation;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::net::Ipv6Addr;
+
+use crate::control::config;
+use crate::control::events::IspState;
+use crate::snapshot::Judgement;
+use crate::units::{Nanos, UplinkId};
+pub use isp::Change;
+use isp::Watched;
+pub use next_hop::Ask;
+use path::Reach;
+use probe::Heard;
+pub use target::{Outcome, Target};
+
+/// What configuration and kernel say of one ISP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub uplink: UplinkId,
+    /// Whether its link is up.
+    pub link: bool,
+    /// Its router.
+    pub next_hop: Option<Ipv6Addr>,
+    /// Whether it has a prefix.
+    pub has_prefix: bool,
+    /// When it is down, and up again.
+    pub health: config::Health,
+    /// What is asked for beyond its router.
+    pub probes: Vec<config::Probe>,
+}
+
+/// What made an ISP what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing is known yet.
+    Start,
+    /// Nothing is wrong (any more).
+    Recovered,
+    /// It has no prefix.
+    NoPrefix,
+    /// Its link is down.
+    Carrier,
+    /// Its router does not answer.
+    NextHop,
+    /// Targets beyond do not answer.
+    Probes,
+    /// An operator drains it.
+    Operator,
+    /// A rehearsed outage.
+    Drill,
+}
+
+impl Cause {
+    /// The word for it, in events and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Recovered => "recovered",
+            Self::NoPrefix => "no-prefix",
+            Self::Carrier => "carrier",
+            Self::NextHop => "next-hop",
+            Self::Probes => "probes",
+            Self::Operator => "operator",
+            Self::Drill => "drill",
+        }
+    }
+}
+
+/// Something to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// A Neighbor Solicitation.
+    Ask(UplinkId, Ask),
+    /// A probe of this target of the ISP.
+    Probe(UplinkId, usize, u16),
+}
+
+/// All ISPs.
+#[derive(Debug, Default)]
+pub struct Health {
+    isps: Vec<Watched>,
+}
+
+/// What is known of one ISP, for whoever shows it.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    /// Its name.
+    pub isp: &'a str,
+    /// Its id.
+    pub uplink: UplinkId,
+    /// What it is fit for.
+    pub state: IspState,
+    /// Why.
+    pub cause: Cause,
+    /// Since when.
+    pub since: Nanos,
+    /// When its outage ends if all stays well.
+    pub back_at: Option<Nanos>,
+    /// Its targets.
+    pub targets: &'a [Target],
+}
+
+impl Health {
+    /// Watches these ISPs from now on. One that stays, by its name, goes on as it is.
+    pub fn follow(&mut self, facts: Vec<Facts>, now: Nanos) {
+        let mut former = std::mem::take(&mut self.isps);
+        for facts in facts {
+            match former.iter().position(|isp| isp.facts.name == facts.name) {
+                Some(at) => {
+                    let mut isp = former.swap_remove(at);
+                    isp.follow(facts, now);
+                    self.isps.push(isp);
+                }
+                None => self.isps.push(Watched::new(facts, now)),
+            }
+        }
+    }
+
+    /// Whether the link of `uplink` is up, as it was seen just now.
+    pub fn link(&mut self, uplink: UplinkId, up: bool) {
+        self.with(uplink, |isp| isp.link = up);
+    }
+
+    /// A packet came in by `uplink` at `at`; the latest will do.
+    pub fn arrived(&mut self, uplink: UplinkId, at: Nanos) {
+        self.with(uplink, |isp| isp.next_hop.heard(at));
+    }
+
+    /// `from` has answered a Neighbor Solicitation on the link of `uplink`.
+    pub fn advertised(&mut self, uplink: UplinkId, from: Ipv6Addr, at: Nanos) {
+        self.with(uplink, |isp| isp.next_hop.answered(from, at));
+    }
+
+    /// Something came back for the probes by `uplink`. Returns the target and what it means.
+    pub fn heard(&mut self, uplink: UplinkId, heard: &Heard, at: Nanos) -> Option<(&Target, Outcome)> {
+        let isp = self.isps.iter_mut().find(|isp| isp.facts.uplink == uplink)?;
+        let n = isp.path.targets.iter().position(|target| heard.is_of(&target.probe))?;
+        let outcome = isp.path.settle(n, heard.sequence, heard.is_answer(), &isp.facts.health, at);
+        Some((&isp.path.targets[n], outcome))
+    }
+
+    /// Something about `uplink` looks wrong: its targets are asked at once.
+    pub fn suspect(&mut self, uplink: UplinkId, now: Nanos) {
+        self.with(uplink, |isp| isp.path.suspect(now));
+    }
+
+    /// Whether an operator has taken new flows away from `uplink`.
+    pub fn close(&mut self, uplink: UplinkId, closed: bool) {
+        self.with(uplink, |isp| isp.closed = closed);
+    }
+
+    /// Whether `uplink` is to be taken for dead: a rehearsal.
+    pub fn force_down(&mut self, uplink: UplinkId, down: bool) {
+        self.with(uplink, |isp| isp.forced_down = down);
+    }
+
+    fn with(&mut self, uplink: UplinkId, act: impl FnOnce(&mut Watched)) {
+        if let Some(isp) = self.isps.iter_mut().find(|isp| isp.facts.uplink == uplink) {
+            act(isp);
+        }
+    }
+
+    /// Time has passed: what is to be sent now.
+    pub fn advance(&mut self, now: Nanos) -> Vec<Act> {
+        let mut acts = Vec::new();
+        for isp in self.isps.iter_mut().filter(|isp| isp.link && isp.facts.next_hop.is_some()) {
+            let uplink = isp.facts.uplink;
+            acts.extend(isp.next_hop.advance(&isp.facts.health, now).map(|ask| Act::Ask(uplink, ask)));
+            if isp.facts.has_prefix {
+                isp.path.advance(&isp.facts.health, now, |n, sequence| acts.push(Act::Probe(uplink, n, sequence)));
+            }
+        }
+        acts
+    }
+
+    /// Takes everything together: which ISPs are in another state than before.
+    pub fn judge(&mut self, now: Nanos) -> Vec<Change> {
+        let reaches: Vec<Reach> = self.isps.iter().map(|isp| self.reach(isp)).collect();
+        self.isps.iter_mut().zip(reaches).filter_map(|(isp, reach)| isp.judge(reach, now)).collect()
+    }
+
+    /// A target that is well by another ISP is there.
+    fn reach(&self, isp: &Watched) -> Reach {
+        let others = || self.isps.iter().filter(|other| other.facts.uplink != isp.facts.uplink && other.link);
+        let answers = |target: &Target| target.has_answered() && target.is_well();
+        isp.path.reach(&isp.facts.health, |probe| {
+            others()
+                .flat_map(|other| &other.path.targets)
+                .any(|target| target.probe.is_same_target(probe) && answers(target))
+        })
+    }
+
+    /// Which ISPs carry nothing, and which no new flows.
+    pub fn judgement(&self) -> Judgement {
+        let bits = |state: IspState| {
+            self.isps.iter().filter(|isp| isp.state() == state).fold(0, |bits, isp| bits | 1 << isp.facts.uplink.0)
+        };
+        Judgement { down: bits(IspState::Down), closed: bits(IspState::Drain) }
+    }
+
+    /// What is asked for by `uplink` as target `n`.
+    pub fn probe(&self, uplink: UplinkId, n: usize) -> Option<&config::Probe> {
+        let isp = self.isps.iter().find(|isp| isp.facts.uplink == uplink)?;
+        Some(&isp.path.targets.get(n)?.probe)
+    }
+
+    /// Every ISP.
+    pub fn report(&self) -> impl Iterator<Item = Standing<'_>> {
+        self.isps.iter().map(|isp| Standing {
+            isp: &isp.facts.name,
+            uplink: isp.facts.uplink,
+            state: isp.state(),
+            cause: isp.cause(),
+            since: isp.since(),
+            back_at: isp.back_at(),
+            targets: &isp.path.targets,
+        })
+    }
+}

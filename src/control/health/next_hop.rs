@@ -1,0 +1,162 @@
+//! Whether an ISP's router is there. The kernel's neighbour state is no judge: it takes 17 s to notice
+//! a silent death, so the router is asked as soon as nothing comes in by its ISP.
+
+use std::net::Ipv6Addr;
+
+use crate::control::config;
+use crate::units::Nanos;
+
+/// Time between two questions to a router that is gone.
+const DEAD_PACE: Nanos = Nanos::from_millis(1000);
+
+/// A Neighbor Solicitation that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To the router's MAC.
+    Unicast(Ipv6Addr),
+    /// To everybody: it may have another MAC by now.
+    Multicast(Ipv6Addr),
+}
+
+/// What is known of the router.
+#[derive(Debug)]
+pub struct NextHop {
+    address: Option<Ipv6Addr>,
+    /// Latest sign of life on its link.
+    heard: Nanos,
+    /// The latest question, unless it was answered.
+    asked: Option<Nanos>,
+    unanswered: u32,
+    /// Whether it answers such questions at all.
+    answers: bool,
+    dead: bool,
+}
+
+impl NextHop {
+    /// Nothing is known.
+    pub const fn new(now: Nanos) -> Self {
+        Self { address: None, heard: now, asked: None, unanswered: 0, answers: false, dead: false }
+    }
+
+    /// The router is `address` from now on.
+    pub fn follow(&mut self, address: Option<Ipv6Addr>, now: Nanos) {
+        if self.address != address {
+            *self = Self { address, ..Self::new(now) };
+        }
+    }
+
+    /// A packet came in by the ISP at `at`. Told often, and mostly of what is known.
+    pub fn heard(&mut self, at: Nanos) {
+        if at > self.heard {
+            self.heard = at;
+            self.asked = None;
+            self.unanswered = 0;
+            self.dead = false;
+        }
+    }
+
+    /// The node `from` has answered a question.
+    pub fn answered(&mut self, from: Ipv6Addr, at: Nanos) {
+        if self.address == Some(from) {
+            self.answers = true;
+            self.heard(at);
+        }
+    }
+
+    /// Time has passed.
+    pub fn advance(&mut self, settings: &config::Health, now: Nanos) -> Option<Ask> {
+        let address = self.address?;
+        if now.since(self.heard) < settings.silence {
+            return None;
+        }
+        let pace = if self.dead { DEAD_PACE } else { settings.patience };
+        if let Some(asked) = self.asked {
+            if now.since(asked) < pace {
+                return None;
+            }
+            self.unanswered = self.unanswered.saturating_add(1);
+            // Who has never answered does not count as dead: it may not speak the protocol on this link.
+            self.dead = self.answers && self.unanswered >= settings.tries;
+        }
+        self.asked = Some(now);
+        // Every now and then to all: a router that was replaced has another MAC.
+        let to_all = self.dead || !self.answers;
+        Some(if to_all { Ask::Multicast(address) } else { Ask::Unicast(address) })
+    }
+
+    /// Whether it does not answer any more.
+    pub const fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    /// Whether it has given a sign of life since `then`, or never does.
+    pub fn is_confirmed_since(&self, then: Nanos) -> bool {
+        !self.dead && (self.heard > then || !self.answers)
+    }
+
+    /// Whether it has ever answered.
+    pub const fn has_answered(&self) -> bool {
+        self.answers
+    }
+
+    /// The latest sign of life.
+    pub const fn last_heard(&self) -> Nanos {
+        self.heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+    const fn at(ms: u64) -> Nanos {
+        Nanos::from_millis(10_000 + ms)
+    }
+
+    fn asks(hop: &mut NextHop, from: u64, to: u64) -> Vec<(u64, Ask)> {
+        let settings = config::Health::default();
+        (from..to).step_by(10).filter_map(|ms| Some((ms, hop.advance(&settings, at(ms))?))).collect()
+    }
+
+    #[test]
+    fn a_silent_router_is_asked_three_times_and_then_dead() {
+        let mut hop = NextHop::new(at(0));
+        hop.follow(Some(ROUTER), at(0));
+        hop.answered(ROUTER, at(10));
+        let unicast = |ms| (ms, Ask::Unicast(ROUTER));
+        assert_eq!(asks(&mut hop, 10, 800), [unicast(210), unicast(410), unicast(610)]);
+        assert!(!hop.is_dead());
+        assert_eq!(asks(&mut hop, 800, 1900), [(810, Ask::Multicast(ROUTER)), (1810, Ask::Multicast(ROUTER))]);
+        assert!(hop.is_dead());
+        hop.heard(at(1900));
+        assert!(!hop.is_dead() && hop.is_confirmed_since(at(1000)));
+    }
+
+    #[test]
+    fn traffic_spares_the_questions() {
+        let mut hop = NextHop::new(at(0));
+        hop.follow(Some(ROUTER), at(0));
+        hop.answered(ROUTER, at(0));
+        for ms in (0..2000).step_by(100) {
+            hop.heard(at(ms));
+            assert_eq!(asks(&mut hop, ms, ms + 100), []);
+        }
+    }
+
+    #[test]
+    fn who_never_answers_is_not_dead_and_another_router_is_another() {
+        let mut hop = NextHop::new(at(0));
+        hop.follow(Some(ROUTER), at(0));
+        asks(&mut hop, 0, 5000);
+        assert!(!hop.is_dead() && hop.is_confirmed_since(at(4000)));
+        hop.answered("fe80::2".parse().unwrap(), at(5000));
+        assert!(!hop.has_answered(), "an answer of somebody else");
+        hop.answered(ROUTER, at(5000));
+        asks(&mut hop, 5000, 7000);
+        assert!(hop.is_dead());
+        hop.follow(Some("fe80::2".parse().unwrap()), at(7000));
+        assert!(!hop.is_dead());
+    }
+}

@@ -1,0 +1,117 @@
+//! Whole ISPs: what they are fit for, and when.
+
+use super::*;
+
+const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+fn facts(name: &str, uplink: u8) -> Facts {
+    Facts {
+        name: name.to_owned(),
+        uplink: UplinkId(uplink),
+        link: true,
+        next_hop: Some(ROUTER),
+        has_prefix: true,
+        health: config::Health::default(),
+        probes: Vec::new(),
+    }
+}
+
+/// Two ISPs whose routers answer at once unless they are among the `mute`.
+struct Rig {
+    health: Health,
+    ms: u64,
+    mute: Vec<u8>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let mut health = Health::default();
+        health.follow(vec![facts("fiber", 0), facts("cable", 1)], Nanos::from_millis(1000));
+        Self { health, ms: 1000, mute: Vec::new() }
+    }
+
+    /// Runs for `ms`; the changes, with their times.
+    fn run(&mut self, ms: u64) -> Vec<(u64, String, IspState, Cause)> {
+        let mut changes = Vec::new();
+        for _ in 0..ms / 10 {
+            self.ms += 10;
+            let now = Nanos::from_millis(self.ms);
+            for act in self.health.advance(now) {
+                if let Act::Ask(uplink, _) = act
+                    && !self.mute.contains(&uplink.0)
+                {
+                    self.health.advertised(uplink, ROUTER, now);
+                }
+            }
+            let judged = self.health.judge(now);
+            changes.extend(judged.into_iter().map(|change| (self.ms, change.isp, change.to, change.cause)));
+        }
+        changes
+    }
+}
+
+#[test]
+fn routers_that_answer_make_isps_up() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.health.judgement(), Judgement::default(), "unknown is not down");
+    let changes = rig.run(1000);
+    assert!(changes.iter().all(|(_, _, state, _)| *state == IspState::Up), "{changes:?}");
+    assert_eq!(changes.len(), 2);
+}
+
+#[test]
+fn a_router_that_dies_takes_its_isp_down_within_a_second_and_alone() {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    rig.mute = vec![0];
+    let death = rig.ms;
+    let changes = rig.run(5000);
+    let [(at, isp, IspState::Down, Cause::NextHop)] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!(isp, "fiber");
+    assert!(at - death <= 1000, "{} ms", at - death);
+    assert_eq!(rig.health.judgement(), Judgement { down: 1, closed: 0 });
+    rig.mute = Vec::new();
+    let back = rig.ms;
+    let changes = rig.run(10_000);
+    let [(at, _, IspState::Up, Cause::Recovered)] = &changes[..] else { panic!("{changes:?}") };
+    assert!((2000..=3100).contains(&(at - back)), "after its hold-down: {} ms", at - back);
+}
+
+#[test]
+fn a_cable_alone_carries_nothing() {
+    let mut rig = Rig::new();
+    rig.run(1000);
+    rig.health.link(UplinkId(0), false);
+    rig.mute = vec![0];
+    assert_eq!(rig.run(10).len(), 1);
+    rig.health.link(UplinkId(0), true);
+    let changes = rig.run(20_000);
+    assert!(changes.is_empty(), "its router has not answered: {changes:?}");
+    rig.mute = Vec::new();
+    assert_eq!(rig.run(10_000).len(), 1);
+}
+
+#[test]
+fn drain_and_drill_are_the_operators() {
+    let mut rig = Rig::new();
+    rig.run(1000);
+    rig.health.close(UplinkId(1), true);
+    assert_eq!(rig.run(10).len(), 1);
+    assert_eq!(rig.health.judgement(), Judgement { down: 0, closed: 0b10 });
+    rig.health.close(UplinkId(1), false);
+    rig.health.force_down(UplinkId(0), true);
+    rig.run(1000);
+    assert_eq!(rig.health.judgement(), Judgement { down: 1, closed: 0 });
+    rig.health.force_down(UplinkId(0), false);
+    assert_eq!(rig.run(10).len(), 1, "a rehearsal ends at once");
+    assert_eq!(rig.health.judgement(), Judgement::default());
+}
+
+#[test]
+fn an_isp_that_stays_keeps_its_state_over_a_reload() {
+    let mut rig = Rig::new();
+    rig.run(1000);
+    rig.health.follow(vec![facts("lte", 2), facts("fiber", 0)], Nanos::from_millis(rig.ms));
+    let states: Vec<_> = rig.health.report().map(|standing| (standing.isp.to_owned(), standing.state)).collect();
+    assert_eq!(states, [("lte".to_owned(), IspState::Unknown), ("fiber".to_owned(), IspState::Up)]);
+}
