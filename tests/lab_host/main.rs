@@ -44,8 +44,8 @@ fn own_container_and_ipv4_traffic_change_isp_with_the_site() {
     steps.step("large packets and large answers", &mut gateway, |_| {
         for (role, source) in [("gw", OWN), ("vpn", CONTAINER)] {
             let source = format!("{source}/128");
-            let connections = connect(&lab, role, &source, "2001:db8:f::/64", 16, 200_000);
-            assert_eq!(connections.connected, 16, "{role}: {:?}", connections.failures);
+            let connections = connect(&lab, role, &source, "2001:db8:f::/64", 40, 100_000);
+            assert_eq!(connections.connected, 40, "{role}: {:?}", connections.failures);
             assert_eq!(connections.seen.len(), 2, "{role} by both ISPs: {:?}", connections.seen);
         }
     });

@@ -70,8 +70,8 @@ fn a_router_on_a_stick() {
         assert_eq!(ping(lab, H30.0, H20, 20, 10), 20);
     });
     steps.step("TCP by both ISPs", &mut gateway, |_| {
-        let connections = connect(lab, "h20", H20_PREFIX, SERVER_PREFIX, 12, 50_000);
-        assert_eq!(connections.connected, 12, "{:?}", connections.failures);
+        let connections = connect(lab, "h20", H20_PREFIX, SERVER_PREFIX, 40, 20_000);
+        assert_eq!(connections.connected, 40, "{:?}", connections.failures);
         assert_eq!(connections.seen.len(), 2, "both ISPs: {:?}", connections.seen);
     });
     steps.step("inbound and hairpin", &mut gateway, |_| {
