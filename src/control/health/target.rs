@@ -188,7 +188,7 @@ mod tests {
         let mut target = target(Probe::ping("2001:db8::1".parse().unwrap()));
         let well: Vec<bool> = (0..12)
             .map(|second| {
-                ask(&mut target, second, (second < 2 || second >= 7).then_some(20));
+                ask(&mut target, second, (!(2..7).contains(&second)).then_some(20));
                 target.is_well()
             })
             .collect();

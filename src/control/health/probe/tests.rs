@@ -6,6 +6,9 @@ use super::*;
 
 const TOKEN: u16 = 0x5157;
 
+/// Makes an answer of a question.
+type Edit = fn(&mut [u8]);
+
 fn source() -> Ipv6Addr {
     "fd12:3456:789a::fdff:ffff:ffff:ff80".parse().unwrap()
 }
@@ -65,7 +68,7 @@ fn every_probe_is_whole_and_its_checksum_right() {
 
 #[test]
 fn every_answer_is_known_by_target_token_and_sequence() {
-    let edits: [(usize, fn(&mut [u8])); 3] = [
+    let edits: [(usize, Edit); 3] = [
         (2, |upper| upper[0] = 129),
         (16, |upper| {
             swap_ports(upper);
