@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use etherparse::{IcmpEchoHeader, Icmpv6Type};
 use sixways::control::compile::{Ingredients, compile, steering_of};
-use sixways::control::config;
+use sixways::control::config::{self, ProbeKind};
+use sixways::control::health::probe;
 use sixways::control::ids::Ids;
 use sixways::control::kernel::{Address, Hop, KernelState, Link, Preference, Route, RouteKind, TABLE_MAIN};
 use sixways::flow::HeapFlows;
@@ -18,11 +20,11 @@ use sixways::observe::counters::WorkerCounters;
 use sixways::observe::latency::LatencyCollector;
 use sixways::os;
 use sixways::port::memory::{HeapMemory, MemoryPort};
-use sixways::port::{Flush, Frame, Port};
-use sixways::snapshot::{Judgement, NeighbourState, NeighbourTable, Snapshot};
-use sixways::units::{EdgeId, MacAddr, PortId};
+use sixways::port::{Flush, Frame, FrameMemory, Port};
+use sixways::snapshot::{Judgement, NeighbourState, NeighbourTable, ProbePoint, Snapshot};
+use sixways::units::{EdgeId, MacAddr, PortId, UplinkId};
 use sixways::verdict::DropReason;
-use sixways::worker::{Channel, Exit, IdlePolicy, Options, Punt, Worker, World, spawn};
+use sixways::worker::{Channel, Exit, IdlePolicy, Inject, Options, Punt, Worker, World, spawn};
 use tokio::sync::Notify;
 
 const LAN: PortId = PortId(0);
@@ -44,7 +46,7 @@ enum Behaviour {
 }
 
 #[derive(Clone, Default)]
-struct TestPort(Arc<Mutex<(MemoryPort, Behaviour, usize)>>);
+struct TestPort(Arc<Mutex<(MemoryPort, Behaviour, usize, Vec<u8>)>>);
 
 impl TestPort {
     fn behave(&self, behaviour: Behaviour) {
@@ -53,6 +55,11 @@ impl TestPort {
 
     fn sent(&self) -> usize {
         self.0.lock().unwrap().0.outgoing.len()
+    }
+
+    /// The octets of the frame that was sent last.
+    fn latest(&self) -> Vec<u8> {
+        self.0.lock().unwrap().3.clone()
     }
 
     fn flushes(&self) -> usize {
@@ -71,6 +78,9 @@ impl Port for TestPort {
 
     fn transmit(&mut self, memory: &mut HeapMemory, frames: &mut Vec<Frame>) -> usize {
         let mut inner = self.0.lock().unwrap();
+        if let Some(last) = frames.last() {
+            inner.3 = memory.bytes(last).to_vec();
+        }
         if inner.1 == Behaviour::Full { 0 } else { inner.0.transmit(memory, frames) }
     }
 
@@ -151,11 +161,16 @@ struct Rig {
 impl Rig {
     /// A worker whose LAN will receive UDP from [`HOST`] to each of `destinations`.
     fn new(destinations: &[Ipv6Addr]) -> Self {
+        Self::receiving(LAN, &destinations.iter().copied().map(udp).collect::<Vec<_>>())
+    }
+
+    /// A worker that will receive `frames` by `port`.
+    fn receiving(port: PortId, frames: &[Vec<u8>]) -> Self {
         let mut memory = HeapMemory::new(1024, 2048);
         let ports: [TestPort; 3] = Default::default();
-        for destination in destinations {
-            let frame = memory.receive(&udp(*destination)).unwrap();
-            ports[LAN.index()].0.lock().unwrap().0.incoming.push_back(frame);
+        for frame in frames {
+            let frame = memory.receive(frame).unwrap();
+            ports[port.index()].0.lock().unwrap().0.incoming.push_back(frame);
         }
         let world = World {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot(1))),
@@ -218,6 +233,66 @@ fn packets_leave_by_both_isps_and_are_counted_where_they_came_in() {
 fn a_batch_is_no_longer_than_it_may_be() {
     let mut rig = Rig::new(&remotes(100));
     assert_eq!((rig.turn(), rig.turn(), rig.turn()), (64, 36, 0));
+}
+
+/// The uplink called `name`, and where its probes come from.
+fn probed(snapshot: &Snapshot, name: &str) -> (UplinkId, ProbePoint) {
+    let at = snapshot.uplinks.iter().position(|uplink| *uplink.name == *name).unwrap();
+    (UplinkId(at as u8), snapshot.uplinks[at].probe.unwrap())
+}
+
+#[test]
+fn a_probe_leaves_translated_by_its_isp_usable_or_not() {
+    let mut rig = Rig::new(&[]);
+    let mut down = snapshot(2);
+    down.usable = 0;
+    let (uplink, point) = probed(&down, "cable");
+    rig.world.snapshot.store(Arc::new(down));
+    let target = remotes(1)[0];
+    let packet = probe::build(&ProbeKind::Echo, point.inside, target, 7, 1);
+    rig.channel.inject(Inject { uplink, packet: packet.clone().into() }).unwrap();
+    // Nobody else's address is sent as a probe.
+    let foreign = probe::build(&ProbeKind::Echo, HOST.parse().unwrap(), target, 7, 1);
+    rig.channel.inject(Inject { uplink, packet: foreign.into() }).unwrap();
+    rig.turn();
+    assert_eq!((rig.ports[1].sent(), rig.ports[2].sent()), (0, 1));
+    let edge = rig.channel.counters.edge(EdgeId(2));
+    assert_eq!((edge.injected.get(), edge.dropped[DropReason::NoUplink.index()].get()), (2, 1));
+    let bytes = rig.ports[2].latest();
+    assert_eq!(bytes[14 + 8..14 + 24], point.image.octets());
+    assert_eq!(bytes[14 + 24..], packet[24..], "the checksum holds as it is");
+}
+
+#[test]
+fn what_answers_a_probe_goes_to_control_and_nothing_else_for_it_inside() {
+    let (uplink, point) = probed(&snapshot(1), "cable");
+    let echo = |kind: fn(IcmpEchoHeader) -> Icmpv6Type, id| {
+        let builder = etherparse::PacketBuilder::ethernet2(ROUTER_MAC.0, [2, 0, 0, 0, 0, 3])
+            .ipv6(remotes(1)[0].octets(), point.image.octets(), 60)
+            .icmpv6(kind(IcmpEchoHeader { id, seq: 1 }));
+        let mut frame = Vec::new();
+        builder.write(&mut frame, &[]).unwrap();
+        frame
+    };
+    // With another token; a question; an answer.
+    let frames = [echo(Icmpv6Type::EchoReply, 8), echo(Icmpv6Type::EchoRequest, 7), echo(Icmpv6Type::EchoReply, 7)];
+    let rig = Rig::receiving(PortId(2), &frames);
+    let thread = spawn(0, None, rig.worker, |_| {}).unwrap();
+    let deadline = os::now().0 + 10_000_000_000;
+    let punt = loop {
+        assert!(os::now().0 < deadline, "control was not told");
+        match thread.channel.punt() {
+            Some(punt) => break punt,
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let Punt::Answer(told) = punt else { panic!("{punt:?}") };
+    assert_eq!((told.uplink, told.packet()), (uplink, &frames[2][14..]));
+    let counters = Arc::clone(&thread.channel.counters);
+    thread.stop();
+    let edge = counters.edge(EdgeId(2));
+    assert_eq!((edge.punted.get(), edge.dropped[DropReason::InboundFilter.index()].get()), (1, 2));
+    assert!(edge.arrived.get() > 0);
 }
 
 #[test]

@@ -14,7 +14,6 @@ use crate::observe::counters::WorkerCounters;
 use crate::os::now;
 use crate::snapshot::{Generation, IspLink, Judgement, NeighbourTable, Snapshot};
 use crate::units::{Nanos, UplinkId};
-use crate::wire::ipv6::Ipv6;
 use crate::worker::{Inject, Thread};
 
 /// The machine, and the senses and hands that it has.
@@ -87,7 +86,6 @@ impl HealthWatch {
         self.health.heard(answer.uplink, &heard, answer.arrived);
         if let (probe::Asked::Tcp(port), true) = (heard.asked, heard.is_answer())
             && let Some(point) = snapshot.uplinks.get(answer.uplink.index()).and_then(|uplink| uplink.probe)
-            && Ipv6::new(answer.packet()).is_some()
         {
             let reset = probe::reset(point.inside, heard.target, port, snapshot.probe_token, heard.sequence);
             self.inject(answer.uplink, reset, threads);

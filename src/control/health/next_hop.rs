@@ -79,7 +79,7 @@ impl NextHop {
             self.dead = self.answers && self.unanswered >= settings.tries;
         }
         self.asked = Some(now);
-        // Every now and then to all: a router that was replaced has another MAC.
+        // A router that was replaced has another MAC.
         let to_all = self.dead || !self.answers;
         Some(if to_all { Ask::Multicast(address) } else { Ask::Unicast(address) })
     }

@@ -11,23 +11,28 @@ use crate::wire::icmpv6::checksum_is_right;
 use crate::wire::ipv6::{self, Ipv6, Ipv6Mut};
 use crate::wire::protocol;
 
-const SOLICITATION: u8 = 135;
-const ADVERTISEMENT: u8 = 136;
+/// Type of a Neighbor Solicitation.
+pub const SOLICITATION: u8 = 135;
+/// Type of a Neighbor Advertisement.
+pub const ADVERTISEMENT: u8 = 136;
 /// What has not passed a router (RFC 4861 §7.1).
-const HOP_LIMIT: u8 = 255;
+pub const HOP_LIMIT: u8 = 255;
 /// Octets of either message before its options.
-const FIXED: usize = 24;
-const TARGET: Range<usize> = 8..24;
+pub const FIXED: usize = 24;
+/// The address that is looked for, in either message.
+pub const TARGET: Range<usize> = 8..24;
 const CHECKSUM: Range<usize> = 2..4;
 /// Flags of an advertisement: R, S and O are its upper three bits. The target is no router here,
 /// and a proxy never overrides the address that somebody else announces (RFC 4861 §7.2.8).
 const FLAGS: usize = 4;
 const SOLICITED: u8 = 0x40;
-const SOURCE_LINK_LAYER: u8 = 1;
+/// The option with the asker's MAC address.
+pub const SOURCE_LINK_LAYER: u8 = 1;
 const TARGET_LINK_LAYER: u8 = 2;
 /// An option with an Ethernet address: type, length in units of eight octets, address.
 const LINK_LAYER_OPTION: usize = 8;
-const PAYLOAD: usize = FIXED + LINK_LAYER_OPTION;
+/// Octets of either message with one option.
+pub const PAYLOAD: usize = FIXED + LINK_LAYER_OPTION;
 
 /// All nodes on the link, and their MAC address (RFC 2464 §7).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -35,7 +40,7 @@ const ALL_NODES_MAC: MacAddr = MacAddr([0x33, 0x33, 0, 0, 0, 1]);
 /// ff02::1:ff00:0/104
 const SOLICITED_NODE: u128 = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0).to_bits();
 
-/// Octets of the frame of an answer.
+/// Octets of the frame of such a message.
 pub const ANSWER: usize = ethernet::HEADER + ipv6::HEADER + PAYLOAD;
 
 /// The group that a node asks who looks for `address` (RFC 4291 §2.7.1).
@@ -103,20 +108,25 @@ impl Solicitation {
         message[TARGET].copy_from_slice(&self.target.octets());
         message[FIXED..FIXED + 2].copy_from_slice(&[TARGET_LINK_LAYER, 1]);
         message[FIXED + 2..].copy_from_slice(&mac.0);
-        let sum = Sum::new().add_pseudo_header(source, to, PAYLOAD as u32, protocol::ICMPV6).add_bytes(&message);
-        message[CHECKSUM].copy_from_slice(&sum.checksum().to_be_bytes());
-
-        let mut header = [0; ipv6::HEADER];
-        let mut view = Ipv6Mut::initialise(&mut header, PAYLOAD as u16, protocol::ICMPV6, HOP_LIMIT);
-        view.set_source(source);
-        view.set_destination(to);
-
-        let mut frame = [0; ANSWER];
-        Ethernet { destination: to_mac, source: mac, ether_type: ethernet::IPV6 }.write(&mut frame);
-        frame[ethernet::HEADER..][..ipv6::HEADER].copy_from_slice(&header);
-        frame[ethernet::HEADER + ipv6::HEADER..].copy_from_slice(&message);
-        frame
+        frame(message, (source, mac), (to, to_mac))
     }
+}
+
+/// The frame that carries `message`, whose checksum is still zero, from one address and MAC to another.
+pub fn frame(mut message: [u8; PAYLOAD], from: (Ipv6Addr, MacAddr), to: (Ipv6Addr, MacAddr)) -> [u8; ANSWER] {
+    let sum = Sum::new().add_pseudo_header(from.0, to.0, PAYLOAD as u32, protocol::ICMPV6).add_bytes(&message);
+    message[CHECKSUM].copy_from_slice(&sum.checksum().to_be_bytes());
+
+    let mut header = [0; ipv6::HEADER];
+    let mut view = Ipv6Mut::initialise(&mut header, PAYLOAD as u16, protocol::ICMPV6, HOP_LIMIT);
+    view.set_source(from.0);
+    view.set_destination(to.0);
+
+    let mut frame = [0; ANSWER];
+    Ethernet { destination: to.1, source: from.1, ether_type: ethernet::IPV6 }.write(&mut frame);
+    frame[ethernet::HEADER..][..ipv6::HEADER].copy_from_slice(&header);
+    frame[ethernet::HEADER + ipv6::HEADER..].copy_from_slice(&message);
+    frame
 }
 
 /// The options are not whole.

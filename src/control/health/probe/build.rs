@@ -93,7 +93,7 @@ fn query(name: &str, id: u16) -> Vec<u8> {
 
 /// Whether a DNS query can hold `name` (RFC 1035 §2.3.4), and people can read it: letters, digits,
 /// hyphens and underscores between dots, a last dot or none.
-pub(in crate::control) fn is_domain_name(name: &str) -> bool {
+fn is_domain_name(name: &str) -> bool {
     let relative = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
