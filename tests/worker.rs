@@ -45,8 +45,11 @@ enum Behaviour {
     Panics,
 }
 
+/// The port, what it does, its flushes, and the frame that was sent last.
+type Inner = (MemoryPort, Behaviour, usize, Vec<u8>);
+
 #[derive(Clone, Default)]
-struct TestPort(Arc<Mutex<(MemoryPort, Behaviour, usize, Vec<u8>)>>);
+struct TestPort(Arc<Mutex<Inner>>);
 
 impl TestPort {
     fn behave(&self, behaviour: Behaviour) {
