@@ -1,5 +1,9 @@
 //! The run loop: one thread that hears the kernel, the workers and the operator.
 
+mod publication;
+mod telling;
+mod verdicts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,18 +18,19 @@ use super::host;
 use super::host_port;
 use super::memory::Memory;
 use super::nd_proxy::NdProxies;
+use super::orders::{Order, Orders};
 use super::privileges;
 use super::reporter::Reporter;
 use super::routers::Advertised;
 use super::{GatewayError, Places};
 use crate::control::Control;
 use crate::control::config::{Config, OnStop};
-use crate::control::health::Change;
+use crate::control::events::Events;
 use crate::limits::HEALTH_NANOS;
 use crate::observe::view::Observed;
 use crate::os::now;
-use crate::snapshot::{Generation, Snapshot};
-use crate::worker::{Exit, Punt, World};
+use crate::snapshot::Snapshot;
+use crate::worker::{Exit, World};
 use crate::xdp::{Adoption, PinnedFlows, Pins, release};
 
 /// Time between two looks at counters, ledgers and devices.
@@ -46,6 +51,9 @@ pub struct Gateway {
     /// The flow memory of [`Surroundings::world`].
     flows: Arc<PinnedFlows>,
     exits: UnboundedReceiver<(usize, Exit)>,
+    orders: UnboundedReceiver<Order>,
+    /// Where is told what happens.
+    events: Events,
     /// Former snapshots that a worker's latest batch may still have seen.
     retired: Vec<Arc<Snapshot>>,
 }
@@ -89,8 +97,10 @@ impl Gateway {
         let tables = Arc::new(ArcSwap::from_pointee(generation.gate.clone()));
         let max_frame = dataplane::max_frame(&control.config().dataplane);
         let explainer = Explainer::new(world.clone(), Arc::clone(&tables), max_frame as usize);
+        let (given, orders) = Orders::channel();
+        let (events, _inbox) = Events::channel();
         let reporter =
-            Reporter::start(Arc::clone(&observed), &world, explainer, control.config(), &places.socket).await?;
+            Reporter::start(Arc::clone(&observed), &world, explainer, &given, control.config(), &places.socket).await?;
         let around = Surroundings {
             pins,
             options: control.config().dataplane.clone(),
@@ -119,6 +129,8 @@ impl Gateway {
             reporter,
             flows,
             exits,
+            orders,
+            events,
             retired: Vec::new(),
         };
         gateway.tell_start();
@@ -153,6 +165,7 @@ impl Gateway {
                     self.hear_workers();
                     self.mind_health()?;
                 }
+                Some(order) = self.orders.recv() => order(&mut self),
                 Some(heard) = self.routers.recv() => self.health.advertised(heard),
                 _ = pulse.tick() => self.mind_health()?,
                 Some((worker, exit)) = self.exits.recv() => {
@@ -164,97 +177,6 @@ impl Gateway {
             }
         }
         self.stop().await
-    }
-
-    /// The kernel's state has changed: compile and put in force.
-    fn follow(&mut self) -> Result<(), GatewayError> {
-        let generation = match self.control.compile() {
-            Ok(generation) => generation,
-            Err(error) => {
-                tracing::error!(%error, "the kernel's new state cannot be compiled; the former generation stays");
-                return Ok(());
-            }
-        };
-        match &mut self.dataplane {
-            Some(dataplane) if dataplane.serves(&generation.gate.ports) => {
-                // Guards, then the snapshot, then the gates: see control::compile.
-                dataplane.guard(&self.around.pins, &generation.gate.guards)?;
-                self.publish(&generation);
-                let Some(dataplane) = &mut self.dataplane else { return Ok(()) };
-                for port in &generation.gate.ports {
-                    if let Some(gate) = dataplane.gates.get_mut(&port.port) {
-                        gate.apply(port, &generation.gate.own)?;
-                    }
-                }
-            }
-            _ => self.restart_dataplane(&generation),
-        }
-        Ok(())
-    }
-
-    /// A device was made anew: guard and gate come before anything else, and then new sockets on
-    /// all devices.
-    fn restart_dataplane(&mut self, generation: &Generation) {
-        tracing::info!("an interface is new: binding the sockets again");
-        host_port::settle(self.control.config());
-        match self.try_restart(generation) {
-            Ok(dataplane) => {
-                self.dataplane = Some(dataplane);
-                self.tell_start();
-            }
-            Err(error) => tracing::error!(%error, "cannot forward by it; trying again every second"),
-        }
-    }
-
-    fn try_restart(&mut self, generation: &Generation) -> Result<Dataplane, GatewayError> {
-        let barriers = Barriers::set(&self.around, &generation.gate)?;
-        if let Some(former) = self.dataplane.take() {
-            self.reporter.report(Some(&former), self.memory.report());
-            if let Err(error) = former.stop() {
-                tracing::warn!(%error, "a gate could not be closed; its device is gone");
-            }
-        }
-        self.publish(generation);
-        Dataplane::start(&self.around, generation, barriers)
-    }
-
-    fn publish(&mut self, generation: &Generation) {
-        let former = self.around.world.snapshot.swap(Arc::new(generation.snapshot.clone()));
-        self.retired.push(former);
-        self.around.tables.store(Arc::new(generation.gate.clone()));
-        self.nd_proxies.follow(&generation.proxies);
-        self.health.follow(self.control.config(), generation);
-    }
-
-    fn hear_workers(&mut self) {
-        let wants = self.control.wants();
-        let mut answers = Vec::new();
-        for thread in self.dataplane.iter().flat_map(|dataplane| &dataplane.threads) {
-            while let Some(punt) = thread.channel.punt() {
-                match punt {
-                    Punt::NeighbourWanted { edge, address } => wants.want(edge, address),
-                    // Or its queue was full: nothing is sent there for a moment, and the carrier is looked at.
-                    Punt::LinkDown { .. } => self.health.look(),
-                    Punt::Answer(answer) => answers.push(answer),
-                }
-            }
-        }
-        let snapshot = self.around.world.snapshot.load();
-        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
-        answers.iter().for_each(|answer| self.health.answered(answer, &snapshot, threads));
-    }
-
-    /// Looks at the ISPs. Another verdict is published at once, and what else hangs on it is compiled after.
-    fn mind_health(&mut self) -> Result<(), GatewayError> {
-        let snapshot = self.around.world.snapshot.load_full();
-        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
-        let (changes, judgement) = self.health.mind(&snapshot, &self.around.world.neighbours, threads);
-        if let Some(judged) = self.control.judge(judgement, &snapshot) {
-            self.retired.push(self.around.world.snapshot.swap(Arc::new(judged)));
-            self.follow()?;
-        }
-        changes.iter().for_each(tell);
-        Ok(())
     }
 
     fn tick(&mut self) -> Result<(), GatewayError> {
@@ -270,41 +192,6 @@ impl Gateway {
         self.check_ledgers();
         self.report();
         Ok(())
-    }
-
-    /// A frame that is nowhere is a bug; the metric has it too.
-    fn check_ledgers(&self) {
-        for (worker, thread) in self.dataplane.iter().flat_map(|dataplane| &dataplane.threads).enumerate() {
-            let ledger = thread.channel.counters.ledger.load();
-            if ledger.lost() != 0 {
-                tracing::error!(worker, lost = ledger.lost(), ?ledger, "frames are missing; please report this");
-            }
-        }
-    }
-
-    fn report(&mut self) {
-        self.reporter.report(self.dataplane.as_ref(), self.memory.report());
-    }
-
-    fn tell_start(&self) {
-        let Some(dataplane) = &self.dataplane else { return };
-        self.reporter.set_facts(self.control.config(), dataplane);
-        let snapshot = self.around.world.snapshot.load();
-        for (number, uplink) in snapshot.uplinks.iter().enumerate().filter(|(_, uplink)| !uplink.name.is_empty()) {
-            let next_hop = uplink.next_hop.map_or_else(|| "none yet".to_owned(), |address| address.to_string());
-            let usable = snapshot.usable & 1 << number != 0;
-            tracing::info!(isp = %uplink.name, %next_hop, usable, "uplink");
-        }
-        for port in &dataplane.ports {
-            let native = dataplane.gates.get(&port.port).is_some_and(crate::xdp::Gate::is_native);
-            let mode = if native { "native" } else { "generic" };
-            tracing::info!(interface = %port.interface, mode, queues = port.queues, "port");
-        }
-        let workers = dataplane.threads.len();
-        match &dataplane.capped_by {
-            Some(interface) => tracing::info!(workers, capped_by = %interface, "forwarding"),
-            None => tracing::info!(workers, "forwarding"),
-        }
     }
 
     async fn stop(mut self) -> Result<Outcome, GatewayError> {
@@ -333,13 +220,6 @@ impl Gateway {
             }
         }
     }
-}
-
-/// Says in the log what an ISP has become.
-fn tell(change: &Change) {
-    let Change { isp, from, to, cause, after, .. } = change;
-    let seconds = Duration::from_nanos(after.0).as_secs_f64();
-    tracing::info!(%isp, from = from.label(), to = to.label(), cause = cause.label(), "after {seconds:.3} s");
 }
 
 /// The flow memory, and in the log what became of an earlier one.

@@ -9,6 +9,7 @@ mod host;
 mod host_port;
 mod memory;
 mod nd_proxy;
+mod orders;
 mod privileges;
 mod reporter;
 mod routers;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::GatewayError;
 use super::dataplane::{Dataplane, OpenPort, gate_counts};
 use super::explainer::Explainer;
+use super::orders::Orders;
 use crate::control::config::{Config, Mode};
 use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter;
@@ -37,6 +38,7 @@ impl Reporter {
         observed: Arc<Observed>,
         world: &World,
         explainer: Explainer,
+        orders: &Orders,
         config: &Config,
         socket: &Path,
     ) -> Result<Self, GatewayError> {
@@ -48,7 +50,7 @@ impl Reporter {
             .on_thread("explain", move |question| {
                 encode(explainer.answer(&question).map_err(|error| error.to_string())?)
             });
-        tokio::spawn(ControlSocket::bind(socket)?.serve(verbs));
+        tokio::spawn(ControlSocket::bind(socket)?.serve(orders.verbs(verbs)));
         if let Some(address) = config.metrics.listen {
             let listener = exporter::listen(address).await?;
             tokio::spawn(exporter::serve(listener, Arc::clone(&observed)));

@@ -1,0 +1,52 @@
+//! What workers tell and what the ISPs are fit for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Gateway;
+use crate::app::GatewayError;
+use crate::control::events::Event;
+use crate::control::health::Change;
+use crate::worker::Punt;
+
+impl Gateway {
+    pub(super) fn hear_workers(&mut self) {
+        let wants = self.control.wants();
+        let mut answers = Vec::new();
+        for thread in self.dataplane.iter().flat_map(|dataplane| &dataplane.threads) {
+            while let Some(punt) = thread.channel.punt() {
+                match punt {
+                    Punt::NeighbourWanted { edge, address } => wants.want(edge, address),
+                    // Or its queue was full: nothing is sent there for a moment, and the carrier is looked at.
+                    Punt::LinkDown { .. } => self.health.look(),
+                    Punt::Answer(answer) => answers.push(answer),
+                }
+            }
+        }
+        let snapshot = self.around.world.snapshot.load();
+        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
+        answers.iter().for_each(|answer| self.health.answered(answer, &snapshot, threads));
+    }
+
+    /// Looks at the ISPs. Another verdict is published at once, and what else hangs on it is compiled after.
+    pub(super) fn mind_health(&mut self) -> Result<(), GatewayError> {
+        let snapshot = self.around.world.snapshot.load_full();
+        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
+        let (changes, judgement) = self.health.mind(&snapshot, &self.around.world.neighbours, threads);
+        if let Some(judged) = self.control.judge(judgement, &snapshot) {
+            self.retired.push(self.around.world.snapshot.swap(Arc::new(judged)));
+            self.follow()?;
+        }
+        changes.into_iter().for_each(|change| self.tell_change(change));
+        Ok(())
+    }
+
+    /// Says what an ISP has become.
+    fn tell_change(&self, change: Change) {
+        let Change { isp, from, to, cause, after, .. } = change;
+        let after_seconds = Duration::from_nanos(after.0).as_secs_f64();
+        let (from_label, to_label, cause) = (from.label(), to.label(), cause.label());
+        tracing::info!(%isp, from = from_label, to = to_label, cause, "after {after_seconds:.3} s");
+        self.events.tell(Event::IspState { isp, from, to, cause: cause.to_owned(), after_seconds });
+    }
+}
