@@ -29,6 +29,8 @@ const TIME: Duration = Duration::from_secs(4);
 const BATCH: usize = 32;
 /// Batches of a round, after which all is at rest and looked at.
 const BATCHES: u64 = 2000;
+/// Ticks of a pause: more than the longest time-out of any but the protected flows.
+const PAUSE: u64 = 8;
 /// Ticks that one worker's clock may be behind the other's.
 const LAG: u64 = 6;
 
@@ -268,6 +270,11 @@ impl World {
         for batch in 0..BATCHES {
             let now = self.next_batch(worker, batch);
             self.protected_are_there(now);
+            // A whole round, so that claims of a worker that stands still are taken for abandoned, too.
+            for _ in 0..FLOW_SWEEP_STEPS {
+                let swept = sweeper.step(&self.flows(), Tick::at(now), &self.timeouts);
+                self.seen.swept.fetch_add(swept.expired as usize, SeqCst);
+            }
             for _ in 0..BATCH {
                 random = mix(random.wrapping_add(0x9e37_79b9_7f4a_7c15));
                 if random >> 60 == 0 {
@@ -276,17 +283,15 @@ impl World {
                 let flow = if random & 3 == 0 { random >> 16 } else { self.busy.load(SeqCst) };
                 self.packet(worker, PROTECTED + flow % FLOWS, random >> 4, now);
             }
-            // A whole round, so that claims of a worker that stands still are taken for abandoned, too.
-            for _ in 0..FLOW_SWEEP_STEPS {
-                let swept = sweeper.step(&self.flows(), Tick::at(now), &self.timeouts);
-                self.seen.swept.fetch_add(swept.expired as usize, SeqCst);
-            }
         }
         // Who is done is behind nobody.
         self.clocks[worker].store(u64::MAX, SeqCst);
     }
 
+    /// Every other round begins after a pause in which all records expire but the protected ones: what
+    /// packets do not meet is swept.
     fn round(&self, round: u64) {
+        self.clock.fetch_add(round % 2 * PAUSE, SeqCst);
         self.clocks.iter().for_each(|clock| clock.store(self.clock.load(SeqCst), SeqCst));
         std::thread::scope(|scope| {
             (0..WORKERS).for_each(|worker| _ = scope.spawn(move || self.work(worker, round)));
