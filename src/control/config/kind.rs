@@ -1,11 +1,12 @@
 //! What the keys of a configuration take.
 
 use super::schema::VERSION;
-use super::span::{self, SHORTEST};
+use super::span;
 use super::traffic::PROTOCOLS;
 use super::{Bogons, Idle, Mode, OnStop, Otherwise};
-use crate::limits::{MAX_FLOW_TIMEOUT, MIN_MTU};
+use crate::limits::MIN_MTU;
 use crate::snapshot::{HashFields, Inbound, Scope};
+use crate::units::Nanos;
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +27,8 @@ pub enum Kind {
     Word(fn() -> Vec<&'static str>),
     /// `"auto"`, `"off"`, or a size of TCP segments.
     MssClamp,
-    /// A time with its units.
-    Span,
+    /// A time with its units, from the first to the second.
+    Span(Nanos, Nanos),
     /// `true` or `false`.
     Boolean,
     /// An IPv6 prefix that NPTv6 can translate.
@@ -145,8 +146,9 @@ impl Kind {
                 let (low, high) = MSS_CLAMP;
                 format!("\"auto\", \"off\", or a whole number from {low} to {high}")
             }
-            Self::Span => {
-                format!("a time from {} to {} like \"2h4m\"", span::show(SHORTEST), span::show(MAX_FLOW_TIMEOUT))
+            Self::Span(low, high) => {
+                let example = if low < Nanos::from_millis(1000) { "400ms" } else { "2h4m" };
+                format!("a time from {} to {} like \"{example}\"", span::show(low), span::show(high))
             }
             Self::Boolean => "true or false".to_owned(),
             Self::Prefix => "an IPv6 prefix of at most 64 bits like \"2001:db8:1::/48\"".to_owned(),

@@ -207,10 +207,12 @@ impl Problem {
             Self::Choice { limits, .. } | Self::Range { limits, .. } => format!("write {limits}"),
             Self::PowerOfTwo { below, above, .. } => format!("the powers of two next to it are {below} and {above}"),
             Self::SpanUnit(number) => {
-                format!("write \"{number}s\" for seconds, \"{number}m\" for minutes, or hours (h)")
+                format!("write \"{number}s\" for seconds, or milliseconds (ms), minutes (m), hours (h)")
             }
             Self::SpanSyntax(_) => {
-                "write whole hours (h), minutes (m) and seconds (s) in this order, like \"2h4m\" or \"90s\"".to_owned()
+                "write whole hours (h), minutes (m), seconds (s) and milliseconds (ms) in this order, like \"2h4m\" or \
+                 \"400ms\""
+                    .to_owned()
             }
             Self::EmptyList { example } => format!("write at least one, like {example}"),
 

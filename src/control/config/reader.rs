@@ -11,8 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::kind::{Kind, MSS_CLAMP, Word};
 use super::problem::Problem;
 use super::schema::{Default, Key, SECTIONS, Section};
-use super::span::{self, SHORTEST};
-use crate::limits::MAX_FLOW_TIMEOUT;
+use super::span;
 use crate::units::Nanos;
 
 /// A place of the file.
@@ -188,7 +187,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A time within the limits of all times.
+    /// A time within the key's limits.
     pub fn span(&self, name: &str) -> Option<At<Nanos>> {
         let (key, At { value, place }) = self.value(name)?;
         let text = match value.as_ref() {
@@ -196,8 +195,12 @@ impl<'a> Table<'a> {
             DeValue::Integer(number) => return self.wrong(&place, Problem::SpanUnit(number.to_string())),
             other => return self.wrong_type(&place, other, key.kind.limits()),
         };
+        let fits = |value: &Nanos| match key.kind {
+            Kind::Span(low, high) => (low..=high).contains(value),
+            _ => true,
+        };
         match span::parse(text) {
-            Some(value) if (SHORTEST..=MAX_FLOW_TIMEOUT).contains(&value) => Some(At { value, place }),
+            Some(value) if fits(&value) => Some(At { value, place }),
             Some(_) => self.wrong(&place, Problem::Range { found: text.to_string(), limits: key.kind.limits() }),
             None if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) => {
                 self.wrong(&place, Problem::SpanUnit(text.to_string()))

@@ -1,36 +1,34 @@
-//! Times as they are written in the file: `"2h4m"`, `"90s"`.
+//! Times as they are written in the file: `"2h4m"`, `"90s"`, `"400ms"`.
 
 use crate::units::Nanos;
 
-/// Shortest time that a key takes: below it, the grain of flow memory's clock would show.
+/// Shortest time for flow memory: below it, the grain of its clock would show.
 pub const SHORTEST: Nanos = Nanos(5 * SECOND);
 
 const SECOND: u64 = 1_000_000_000;
-/// Units with their seconds, in the order in which they are written.
-const UNITS: [(char, u64); 3] = [('h', 3600), ('m', 60), ('s', 1)];
+/// Units with their nanoseconds, in the order in which they are written.
+const UNITS: [(&str, u64); 4] = [("h", 3600 * SECOND), ("m", 60 * SECOND), ("s", SECOND), ("ms", SECOND / 1000)];
 
-/// The time in `text`: whole hours, minutes and seconds in this order, each at most once.
+/// The time in `text`: whole hours, minutes, seconds and milliseconds in this order, each at most once.
 pub fn parse(text: &str) -> Option<Nanos> {
-    let (mut rest, mut seconds) = (text, 0_u64);
-    for (unit, size) in UNITS {
-        let Some((number, behind)) = rest.split_once(unit) else { continue };
-        if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
-            return None;
-        }
-        seconds = seconds.checked_add(number.parse::<u64>().ok()?.checked_mul(size)?)?;
-        rest = behind;
+    let (mut rest, mut nanos, mut units) = (text, 0_u64, &UNITS[..]);
+    while !rest.is_empty() {
+        let (number, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let (unit, behind) = behind.split_at(behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len()));
+        let at = units.iter().position(|(name, _)| *name == unit)?;
+        nanos = nanos.checked_add(number.parse::<u64>().ok()?.checked_mul(units[at].1)?)?;
+        (rest, units) = (behind, &units[at + 1..]);
     }
-    if text.is_empty() || !rest.is_empty() { None } else { Some(Nanos(seconds.checked_mul(SECOND)?)) }
+    (!text.is_empty()).then_some(Nanos(nanos))
 }
 
-/// `span` in whole seconds, as the file would have it.
+/// `span` in whole milliseconds, as the file would have it.
 pub fn show(span: Nanos) -> String {
-    let mut seconds = span.0 / SECOND;
-    let mut text = String::new();
+    let (mut rest, mut text) = (span.0, String::new());
     for (unit, size) in UNITS {
-        if seconds >= size {
-            text += &format!("{}{unit}", seconds / size);
-            seconds %= size;
+        if rest >= size {
+            text += &format!("{}{unit}", rest / size);
+            rest %= size;
         }
     }
     if text.is_empty() { "0s".to_owned() } else { text }
@@ -42,23 +40,27 @@ mod tests {
 
     #[test]
     fn times_are_read_and_shown() {
-        for (text, seconds, shown) in [
-            ("2h4m", 7440, "2h4m"),
-            ("90s", 90, "1m30s"),
-            ("5m", 300, "5m"),
-            ("60s", 60, "1m"),
-            ("12h0m1s", 43_201, "12h1s"),
+        for (text, millis, shown) in [
+            ("2h4m", 7_440_000, "2h4m"),
+            ("90s", 90_000, "1m30s"),
+            ("5m", 300_000, "5m"),
+            ("60s", 60_000, "1m"),
+            ("12h0m1s", 43_201_000, "12h1s"),
+            ("400ms", 400, "400ms"),
+            ("1s500ms", 1500, "1s500ms"),
+            ("2m1500ms", 121_500, "2m1s500ms"),
+            ("0s", 0, "0s"),
         ] {
-            assert_eq!(parse(text), Some(Nanos(seconds * SECOND)), "{text}");
-            assert_eq!(show(Nanos(seconds * SECOND)), shown);
+            assert_eq!(parse(text), Some(Nanos::from_millis(millis)), "{text}");
+            assert_eq!(show(Nanos::from_millis(millis)), shown);
         }
-        assert_eq!(show(Nanos(0)), "0s");
     }
 
     #[test]
     fn what_is_no_time_is_none() {
         let overflow = format!("{}h", u64::MAX);
-        for text in ["", "5", "h", "m5", "4m2h", "5 m", "-5m", "1.5h", "5m5m", "5min", "1d", "5ms", "+5s", &overflow] {
+        for text in ["", "5", "h", "m5", "4m2h", "5 m", "-5m", "1.5h", "5m5m", "5min", "1d", "5ms3s", "+5s", &overflow]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -1,8 +1,11 @@
 //! `[flows]`.
 
 use super::super::kind::Kind;
+use super::super::span::SHORTEST;
 use super::{Default, Section, key};
-use crate::limits::MAX_FLOWS;
+use crate::limits::{MAX_FLOW_TIMEOUT, MAX_FLOWS};
+
+const TIMEOUT: Kind = Kind::Span(SHORTEST, MAX_FLOW_TIMEOUT);
 
 /// `[flows]`
 pub static FLOWS: Section = Section {
@@ -17,11 +20,11 @@ pub static FLOWS: Section = Section {
             "Flows that are remembered at the same time. 0: none, every packet goes by the hash alone; that needs \
              `[filter] inbound = \"open\"`.",
         ),
-        key("tcp_established", Kind::Span, "", Default::Value(r#""2h4m""#), "TCP after both sides have sent data."),
-        key("tcp_transitory", Kind::Span, "", Default::Value(r#""4m""#), "TCP that is opening or closing."),
-        key("udp", Kind::Span, "", Default::Value(r#""5m""#), "UDP and UDP-Lite."),
-        key("icmpv6", Kind::Span, "", Default::Value(r#""60s""#), "ICMPv6 echo."),
-        key("other", Kind::Span, "", Default::Value(r#""5m""#), "All other protocols: ESP, GRE, SCTP and so on."),
+        key("tcp_established", TIMEOUT, "", Default::Value(r#""2h4m""#), "TCP after both sides have sent data."),
+        key("tcp_transitory", TIMEOUT, "", Default::Value(r#""4m""#), "TCP that is opening or closing."),
+        key("udp", TIMEOUT, "", Default::Value(r#""5m""#), "UDP and UDP-Lite."),
+        key("icmpv6", TIMEOUT, "", Default::Value(r#""60s""#), "ICMPv6 echo."),
+        key("other", TIMEOUT, "", Default::Value(r#""5m""#), "All other protocols: ESP, GRE, SCTP and so on."),
     ],
     planned: &[],
 };
