@@ -151,6 +151,8 @@ limits! {
     /// Time that an answer waits for the connection to be opened from inside as well: RFC 6092
     /// REC-34 asks for at least six seconds.
     UNSOLICITED_WAIT_NANOS: u64 = 6_000_000_000, "nanoseconds";
+    /// Targets of one ISP's probes.
+    MAX_PROBES: usize = 16, "targets";
     /// Octets of an answer to a probe that control gets to see: the headers of an error and of the probe
     /// that it quotes.
     PROBE_ANSWER_OCTETS: usize = 128, "octets";

@@ -1,7 +1,7 @@
 //! `configs/`: good files, and the one that shows every key.
 
 use sixways::control::config::schema::{Default, SECTIONS, Section};
-use sixways::control::config::{Config, Isp, parse};
+use sixways::control::config::{Config, DEFAULT_TARGETS, Isp, parse};
 
 use super::{assert_holds, check, files};
 
@@ -41,7 +41,9 @@ fn part_of<'a>(text: &'a str, section: &Section) -> Vec<&'a str> {
         return text.split(list).skip(1).map(|rest| rest.split("\n]").next().unwrap()).collect();
     }
     if section.header.ends_with("{ … }") {
-        return vec![text.split("\nname = \"telephones\"").nth(1).unwrap().split("\nmatch = ").next().unwrap()];
+        let key = section.header.split("{ … }").next().unwrap();
+        let above = text.split(&format!("\n{key}")).next().unwrap();
+        return vec![above.rsplit("\n\n").next().unwrap()];
     }
     let mut parts = vec![("", 0)];
     let mut at = 0;
@@ -116,6 +118,11 @@ fn a_stated_default_changes_nothing() {
                     let rule = format!("{MINIMAL}\n[[rule]]\npolicy = \"default\"\n");
                     assert_eq!(good(&format!("{rule}{line}")), good(&rule), "{line}");
                     continue;
+                }
+                "health = { … }" => format!("{MINIMAL}health = {{ {} }}\n", line.trim_end()),
+                "probes = [{ … }]" => {
+                    let to = DEFAULT_TARGETS.map(|target| target.to_string());
+                    format!("{MINIMAL}probes = [{{ type = \"icmp\", to = {to:?}, {} }}]\n", line.trim_end())
                 }
                 header => format!("{MINIMAL}\n{header}\n{line}"),
             };

@@ -1,7 +1,9 @@
 //! When an ISP counts as down, and what is asked to find out.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
+use super::kind::Word;
 use crate::units::Nanos;
 
 /// `[[isp]] health = { … }`
@@ -66,6 +68,58 @@ pub enum ProbeKind {
     Tcp(u16),
     /// A DNS answer from this port about this name.
     Dns(u16, String),
+}
+
+impl ProbeKind {
+    /// Its type, as the file has it.
+    pub const fn kind(&self) -> ProbeType {
+        match self {
+            Self::Echo => ProbeType::Icmp,
+            Self::Tcp(_) => ProbeType::Tcp,
+            Self::Dns(..) => ProbeType::Dns,
+        }
+    }
+}
+
+/// `type` of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeType {
+    /// [`ProbeKind::Echo`]
+    Icmp,
+    /// [`ProbeKind::Tcp`]
+    Tcp,
+    /// [`ProbeKind::Dns`]
+    Dns,
+}
+
+impl Word for ProbeType {
+    const WORDS: &'static [(&'static str, Self)] = &[("icmp", Self::Icmp), ("tcp", Self::Tcp), ("dns", Self::Dns)];
+}
+
+/// The port that resolvers answer at.
+pub const DNS_PORT: u16 = 53;
+
+/// Whether a DNS query can hold `name` (RFC 1035 §2.3.4), and people can read it: letters, digits,
+/// hyphens and underscores between dots, a last dot or none.
+pub fn is_domain_name(name: &str) -> bool {
+    let relative = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+    };
+    // On the wire each label has an octet before it, and the root one of its own.
+    relative.len() + 2 <= 255 && relative.split('.').all(is_label)
+}
+
+/// What is asked of whom, in a few words without blanks: `icmp:2001:db8::1`, `tcp:[2001:db8::1]:443`.
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.kind.kind().word())?;
+        match self.kind {
+            ProbeKind::Tcp(port) => write!(f, "[{}]:{port}", self.target),
+            ProbeKind::Dns(port, _) if port != DNS_PORT => write!(f, "[{}]:{port}", self.target),
+            ProbeKind::Echo | ProbeKind::Dns(..) => write!(f, "{}", self.target),
+        }
+    }
 }
 
 /// Targets unless the configuration names others: public resolvers at anycast addresses of two

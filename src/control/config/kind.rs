@@ -63,6 +63,16 @@ pub enum Kind {
     NextHop,
     /// `true`, `false` or `"static"`.
     NdProxy,
+    /// A list of tables of probes, which may be empty.
+    Probes,
+    /// A table of thresholds and times.
+    Health,
+    /// Addresses, some with ports: one or a list.
+    Targets,
+    /// A name of the DNS.
+    DomainName,
+    /// A share in percent.
+    Percent,
     /// `"auto"` or a list of cores.
     Cores,
     /// `"off"` or an address with a port.
@@ -178,6 +188,16 @@ impl Kind {
             }
             Self::NextHop => "\"auto\", or an IPv6 address like \"fe80::1\"".to_owned(),
             Self::NdProxy => "true, false or \"static\"".to_owned(),
+            Self::Probes => {
+                "a list of probes like [{ type = \"icmp\", to = \"2606:4700:4700::1111\" }], or [] for none".to_owned()
+            }
+            Self::Health => "a table like { down_after = 3, hold_down = \"10s\" }".to_owned(),
+            Self::Targets => {
+                "an IPv6 address, \"[ADDRESS]:PORT\", or a list of them like [\"[2606:4700:4700::1111]:443\"]"
+                    .to_owned()
+            }
+            Self::DomainName => "a domain name like \"www.example.com\", or \".\"".to_owned(),
+            Self::Percent => "a share from 1% to 99% like \"20%\"".to_owned(),
             Self::Cores => "\"auto\", or a list of distinct core numbers from 0 to 1023 like [2, 3]".to_owned(),
             Self::Listen => "\"off\", or an address and port like \"[::1]:9636\"".to_owned(),
         }

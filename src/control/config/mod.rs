@@ -26,10 +26,10 @@ use toml::de::DeTable;
 
 pub use dataplane::{Dataplane, Flows, Icmp, Idle, Mode};
 pub use error::{ConfigError, ConfigErrors};
-pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind};
+pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind, ProbeType, is_domain_name};
 pub use host::{HOST_DEVICE, HOST_PORT, Host, Ipv4, OnStop};
 pub use kind::{Kind, Word};
-pub use problem::Problem;
+pub use problem::{ProbeProblem, Problem};
 
 use crate::npt::Mapping;
 pub use crate::snapshot::{Filter, HashFields, Inbound, Match, Scope};

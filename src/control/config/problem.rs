@@ -1,11 +1,14 @@
 //! Everything that can be wrong with a configuration: what it is, and what to do about it.
 
+mod probes;
+
 use std::net::Ipv6Addr;
 
 use super::raw::is_isp_name;
 use super::traffic::{WITH_PORTS, prefix_name, protocol_name};
 use crate::limits::{MAX_ALLOWS, MAX_EDGES, MAX_MAPPINGS, MAX_POLICIES, MAX_RULES, MAX_UPLINKS};
 use crate::npt::Prefix;
+pub use probes::ProbeProblem;
 
 /// What is wrong with one place of a configuration. The message says what; [`Problem::remedy`]
 /// says what to do.
@@ -97,6 +100,8 @@ pub enum Problem {
     NextHopInside { address: Ipv6Addr, internal: Prefix },
     #[error("next hop {address} lies in {external}, which belongs to ISP \"{isp}\"")]
     NextHopElsewhere { address: Ipv6Addr, external: Prefix, isp: String },
+    #[error(transparent)]
+    Probe(ProbeProblem),
     #[error("`{0}` is not a name for a policy")]
     PolicyName(String),
     #[error("`{0}` is not a name for a rule")]
@@ -182,6 +187,8 @@ fn place(section: &str) -> String {
         section if section.starts_with('[') => format!("in {section}"),
         section if section.starts_with("mappings") => "in a pair of `mappings`".to_owned(),
         section if section.starts_with("match") => "in `match`".to_owned(),
+        section if section.starts_with("health") => "in `health`".to_owned(),
+        section if section.starts_with("probes") => "in an element of `probes`".to_owned(),
         _ => "in an element of `allow`".to_owned(),
     }
 }
@@ -207,7 +214,7 @@ impl Problem {
             Self::Choice { limits, .. } | Self::Range { limits, .. } => format!("write {limits}"),
             Self::PowerOfTwo { below, above, .. } => format!("the powers of two next to it are {below} and {above}"),
             Self::SpanUnit(number) => {
-                format!("write \"{number}s\" for seconds, or milliseconds (ms), minutes (m), hours (h)")
+                format!("write \"{number}ms\" for milliseconds, \"{number}s\" for seconds, or minutes (m), hours (h)")
             }
             Self::SpanSyntax(_) => {
                 "write whole hours (h), minutes (m), seconds (s) and milliseconds (ms) in this order, like \"2h4m\" or \
@@ -272,6 +279,7 @@ impl Problem {
                 "write the address of the ISP's router on the ISP's side, or \"auto\"".to_owned()
             }
             Self::NextHopElsewhere { .. } => "write the router of this ISP, or \"auto\"".to_owned(),
+            Self::Probe(problem) => problem.remedy(),
             Self::PolicyName(name) if is_isp_name(&name.to_ascii_lowercase()) => {
                 format!("did you mean [policy.{}]?", name.to_ascii_lowercase())
             }

@@ -4,6 +4,7 @@ mod edge;
 mod host;
 mod icmp;
 mod nd_proxy;
+mod probes;
 mod steering;
 mod values;
 
@@ -23,6 +24,7 @@ use crate::units::Nanos;
 pub use edge::RawEdge;
 pub use host::RawHost;
 pub use icmp::RawIcmp;
+pub use probes::{RawHealth, RawProbe};
 pub use steering::{RawMatch, RawRule, RawSteering};
 pub use values::is_isp_name;
 use values::{cores, isp_name, isp_prefix, listen, mss_clamp, next_hop, prefix, prefixes};
@@ -64,6 +66,9 @@ pub struct RawIsp {
     pub mtu: Known<Option<u64>>,
     pub mss_clamp: Known<MssClamp>,
     pub nd_proxy: Known<NdProxy>,
+    /// `None`: the file does not say.
+    pub probes: Option<Vec<RawProbe>>,
+    pub health: RawHealth,
 }
 
 /// An element of `mappings`.
@@ -146,6 +151,8 @@ impl RawIsp {
             mtu: table.word_or_number("mtu"),
             mss_clamp: mss_clamp(table, "mss_clamp"),
             nd_proxy: nd_proxy::read(table, "nd_proxy"),
+            probes: probes::probes(table, "probes", errors),
+            health: RawHealth::read(table, "health", errors),
         }
     }
 }

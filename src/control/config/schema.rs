@@ -5,6 +5,7 @@
 
 mod dataplane;
 mod flows;
+mod health;
 mod host;
 mod icmp;
 mod isp;
@@ -14,6 +15,7 @@ mod steering;
 use super::kind::Kind;
 pub use dataplane::DATAPLANE;
 pub use flows::FLOWS;
+pub use health::{HEALTH, PROBE};
 pub use host::{HOST, IPV4};
 pub use icmp::ICMP;
 pub use isp::{ISP, PAIR};
@@ -150,9 +152,9 @@ pub static METRICS: Section = Section {
 };
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&Section; 16] = [
-    &ROOT, &SITE, &LAN, &ISP, &PAIR, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP, &DATAPLANE, &HOST, &IPV4,
-    &METRICS,
+pub static SECTIONS: [&Section; 18] = [
+    &ROOT, &SITE, &LAN, &ISP, &PAIR, &PROBE, &HEALTH, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP,
+    &DATAPLANE, &HOST, &IPV4, &METRICS,
 ];
 
 impl Section {

@@ -165,3 +165,47 @@ fn everything_that_is_planned_is_refused_by_name() {
         }
     }
 }
+
+#[test]
+fn probes_and_health_mean_what_they_say() {
+    let lines = "\
+probes = [
+    { type = \"icmp\", to = [\"2606:4700:4700::1111\", \"2620:fe::fe\"], every = \"250ms\", max_loss = \"20%\", max_rtt = \"80ms\" },
+    { type = \"tcp\", to = \"[2620:fe::9]:443\", timeout = \"2s\" },
+    { type = \"dns\", to = [\"2620:fe::9\", \"[2620:fe::9]:5353\"], name = \"www.example.com\" },
+    { type = \"dns\", to = \"2620:fe::fe\" },
+]
+health = { need = 2, hold_down = \"10m\", silence = \"50ms\" }
+";
+    let config = parse(&format!("{MINIMAL}{lines}")).unwrap();
+    let [fiber, cable] = &config.isps[..] else { panic!("two ISPs") };
+    assert_eq!(fiber.probes, DEFAULT_TARGETS.map(Probe::ping));
+    let names: Vec<String> = cable.probes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        names,
+        [
+            "icmp:2606:4700:4700::1111",
+            "icmp:2620:fe::fe",
+            "tcp:[2620:fe::9]:443",
+            "dns:2620:fe::9",
+            "dns:[2620:fe::9]:5353",
+            "dns:2620:fe::fe"
+        ]
+    );
+    let ms = Nanos::from_millis;
+    let first = Probe { every: ms(250), max_loss: Some(20), max_rtt: Some(ms(80)), ..Probe::ping(DEFAULT_TARGETS[0]) };
+    assert_eq!(cable.probes[0], first);
+    assert_eq!((cable.probes[2].every, cable.probes[2].timeout, cable.probes[2].max_rtt), (ms(1000), ms(2000), None));
+    assert_eq!(cable.probes[4].kind, ProbeKind::Dns(5353, "www.example.com".to_owned()));
+    assert_eq!(cable.probes[5].kind, ProbeKind::Dns(53, ".".to_owned()));
+    let health = Health {
+        need: 2,
+        hold_down: ms(600_000),
+        // The default is shorter.
+        backoff_max: ms(600_000),
+        silence: ms(50),
+        ..Health::default()
+    };
+    assert_eq!(cable.health, health);
+    assert_eq!(changed(&[("weight = 3", "probes = []")]).unwrap().isps[0].probes, []);
+}

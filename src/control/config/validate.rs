@@ -1,6 +1,7 @@
 //! Values checked against each other, and the configuration as meant.
 
 mod host;
+mod probes;
 mod steering;
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use super::problem::Problem;
 use super::raw::{Raw, RawDataplane, RawIsp};
 use super::reader::{At, Errors, Place};
 use super::schema::FRAME_OVERHEAD;
-use super::{Config, DEFAULT_TARGETS, Dataplane, Flows, Health, Icmp, Isp, Lan, Metrics, NextHop, Probe, Site};
+use super::{Config, Dataplane, Flows, Icmp, Isp, Lan, Metrics, NextHop, Site};
 use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
 use crate::snapshot::is_bogon;
@@ -38,6 +39,7 @@ pub fn validate(raw: Raw, text: &str, errors: &Errors) -> Option<Config> {
     counts(&raw, &claims, errors);
     dataplane(&raw, errors);
     host::check(&raw, errors);
+    probes::check(&raw, &site, &claims, errors);
     steering::check(&raw, &site, &claims, text, errors);
     build(raw, site, &claims)
 }
@@ -244,6 +246,7 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
     let (host, ipv4) = host::build(&raw.host)?;
     lans.extend(host.steer.then(Lan::of_host));
     let isp = |(index, isp): (usize, RawIsp)| {
+        let (health, probes) = probes::build(&isp)?;
         let (interface, vlan) = isp.edge.build()?;
         Some(Isp {
             name: isp.name?.value,
@@ -256,8 +259,8 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
             mtu: isp.mtu?.value.map(u16::try_from).transpose().ok()?,
             mss_clamp: isp.mss_clamp?.value,
             nd_proxy: isp.nd_proxy?.value,
-            health: Health::default(),
-            probes: DEFAULT_TARGETS.map(Probe::ping).into(),
+            health,
+            probes,
         })
     };
     let isps = raw.isps.into_iter().enumerate().map(isp).collect::<Option<Vec<Isp>>>()?;

@@ -1,7 +1,7 @@
 //! `[[isp]]` and its prefix pairs.
 
 use super::super::kind::Kind;
-use super::{Default, MAX_MTU, Section, VLAN, key, nd_proxy};
+use super::{Default, MAX_MTU, Section, VLAN, health, key, nd_proxy};
 use crate::limits::MIN_MTU;
 
 /// `[[isp]]`
@@ -77,8 +77,10 @@ pub static ISP: Section = Section {
              `\"auto\"`: 60 octets less than the ISP's MTU. `\"off\"`: handshakes pass as they are.",
         ),
         nd_proxy::ND_PROXY,
+        health::PROBES,
+        health::HEALTH_KEY,
     ],
-    planned: &["probes", "health", "metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
+    planned: &["metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
 };
 
 /// An element of `mappings`.

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::{DNS_HEADER, RST, SYN, TCP_HEADER, UDP_HEADER, initial_sequence};
-use crate::control::config::ProbeKind;
+use crate::control::config::{ProbeKind, is_domain_name};
 use crate::wire::checksum::Sum;
 use crate::wire::ipv6::{self, Ipv6Mut};
 use crate::wire::{icmpv6, protocol};
@@ -89,17 +89,6 @@ fn query(name: &str, id: u16) -> Vec<u8> {
     query.extend(TYPE_AAAA.to_be_bytes());
     query.extend(CLASS_IN.to_be_bytes());
     query
-}
-
-/// Whether a DNS query can hold `name` (RFC 1035 §2.3.4), and people can read it: letters, digits,
-/// hyphens and underscores between dots, a last dot or none.
-fn is_domain_name(name: &str) -> bool {
-    let relative = name.strip_suffix('.').unwrap_or(name);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
-    };
-    // On the wire each label has an octet before it, and the root one of its own.
-    relative.len() + 2 <= 255 && relative.split('.').all(is_label)
 }
 
 /// `upper`, whose checksum at `at` is zero, in an IPv6 packet.
