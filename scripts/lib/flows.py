@@ -253,7 +253,7 @@ def main():
     sub.add_argument("--at-once", type=int, default=48)
     sub.add_argument("targets", nargs="+")
     verb(survey, 5, "source", "targets", "count")
-    verb(live, 60, "source", "targets", "tcp", "udp")
+    verb(live, 300, "source", "targets", "tcp", "udp")
     sub = verb(datagrams, 2, "source", "source-port", "target", "size", "count")
     sub.add_argument("--order", choices=("kernel", "reversed", "shuffled", "first-last"), default="kernel")
     verb(knock, 30, "source", "target", "port")
