@@ -116,6 +116,8 @@ reasons! {
     InboundFilter = "inbound-filter" @ Path,
     /// Arrived by another ISP than the one whose prefix it is for, or than its flow's.
     WrongUplink = "wrong-uplink" @ Path,
+    /// Outbound, of a TCP connection whose flow moves to another ISP: answered with a reset, by `reset_on_failover`.
+    FlowReset = "flow-reset" @ Path,
     /// No LAN route leads to the internal destination.
     NoLanRoute = "no-lan-route" @ Path,
     /// The hop limit ran out (RFC 8200 §3).

@@ -224,6 +224,7 @@ impl Case {
                     other => panic!("bogons `{other}`"),
                 }
             }
+            "reset-on-failover" => site.snapshot.reset_on_failover = true,
             "no-unreachable" => site.snapshot.errors.unreachable = false,
             "mtu" => {
                 let edge = site.edge(words.word());

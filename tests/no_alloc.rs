@@ -8,8 +8,8 @@ use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rig::Rig;
-use rig::packet::{Extension, Packet};
-use rig::site::{LAN0, Site, WAN0, address};
+use rig::packet::{Check, Extension, Flags, Packet, Upper};
+use rig::site::{CABLE, FIBER, LAN0, Site, WAN0, address};
 use sixways::datapath::{held, process_batch};
 use sixways::port::{Frame, FrameMemory};
 use sixways::units::{EdgeId, Nanos};
@@ -107,6 +107,32 @@ fn batches_and_held_frames_cost_no_allocation() {
         clear(&mut rig);
         asked.iter().for_each(|(edge, host)| rig.site.forget(*edge, *host));
     }
+    // Connections by the ISP that is lost: one segment opens each, one from the peer establishes it, and the next
+    // is answered.
+    rig.site.snapshot.reset_on_failover = true;
+    let host = address("fd12:3456:789a:10::5");
+    for (edge, usable) in [(LAN0, FIBER), (WAN0, FIBER), (LAN0, CABLE)] {
+        rig.site.set_usable(&[usable]);
+        let segment = |n| {
+            let peer = Ipv6Addr::new(0x2001, 0xdb8, 0xe, 0, 0, 0, 0, n);
+            let (source, destination) = if edge == LAN0 { (host, peer) } else { (peer, address("2001:db8:1:7c59::5")) };
+            let upper = Upper::Tcp {
+                source: 1000,
+                destination: 1000,
+                flags: Flags::Data,
+                mss: None,
+                len: 9,
+                sum: Check::Right,
+            };
+            Packet { upper, ..Packet::udp(source, destination, 0) }
+        };
+        let frames = (0..64).map(|n| segment(n).frame(rig.site.last_hop(edge, segment(n).source), rig.site.mac(edge)));
+        batch.extend(frames.map(|bytes| rig.memory.receive(&bytes).unwrap()));
+        let port = rig.site.snapshot.edges[edge.index()].port;
+        count(&mut || process_batch(&mut rig.path(), port, &mut batch));
+        clear(&mut rig);
+    }
+    assert_eq!(rig.counters.edge(LAN0).resets.get(), 64);
     assert_eq!(allocated, 0, "allocations in process_batch and release_held");
     assert!(ALLOCATIONS.load(Ordering::Relaxed) > 0, "the allocator counts");
     for (edge, reason) in [

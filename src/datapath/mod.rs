@@ -17,16 +17,17 @@ pub mod probe;
 pub mod recall;
 pub mod refusal;
 pub mod remember;
+pub mod reset;
 pub mod rewrite;
 pub mod steer;
 pub mod unsolicited;
 
 use crate::flow::{Flows, FragmentTable};
-use crate::limits::PROBE_ANSWERS;
+use crate::limits::{MAX_EDGES, PROBE_ANSWERS};
 use crate::observe::counters::WorkerCounters;
 use crate::port::{Frame, FrameMemory};
 use crate::snapshot::{NeighbourTable, Snapshot};
-use crate::units::{Direction, Nanos, PortId};
+use crate::units::{Direction, EdgeId, Nanos, PortId};
 use crate::verdict::DropReason;
 use classify::Journey;
 use egress::Staging;
@@ -116,6 +117,8 @@ impl<'a, M> Path<'a, M> {
 /// on its way from memory meanwhile.
 const AHEAD: usize = 8;
 
+const _: () = assert!(MAX_EDGES <= u16::BITS as usize, "a bit for each edge");
+
 /// What is known of a packet before memory is asked.
 struct Known<'a> {
     packet: Packet,
@@ -128,6 +131,8 @@ struct Known<'a> {
 pub fn process_batch<M: FrameMemory>(path: &mut Path<'_, M>, port: PortId, batch: &mut Vec<Frame>) {
     path.state.limiter.advance(path.now);
     let mut frames = batch.drain(..);
+    // Edges that frames came in by: bit by id.
+    let mut seen = 0_u16;
     while frames.len() > 0 {
         let mut ahead = [const { None }; AHEAD];
         for (place, mut frame) in ahead.iter_mut().zip(&mut frames) {
@@ -138,7 +143,7 @@ pub fn process_batch<M: FrameMemory>(path: &mut Path<'_, M>, port: PortId, batch
             frame.origin = edge;
             path.counters.edge(edge).read.add(1);
             path.counters.edge(edge).read_bytes.add(u64::from(frame.len));
-            path.counters.edge(edge).arrived.set(path.now.0);
+            seen |= 1 << edge.0;
             let known = identify(path, &frame);
             *place = Some((frame, known));
         }
@@ -146,6 +151,10 @@ pub fn process_batch<M: FrameMemory>(path: &mut Path<'_, M>, port: PortId, batch
             let verdict = known.and_then(|known| decide(path, &mut frame, &known));
             settle(path, frame, verdict);
         }
+    }
+    while seen != 0 {
+        path.counters.edge(EdgeId(seen.trailing_zeros() as u8)).arrived.set(path.now.0);
+        seen &= seen - 1;
     }
 }
 
@@ -171,6 +180,7 @@ fn decide<M: FrameMemory>(path: &mut Path<'_, M>, frame: &mut Frame, known: &Kno
     let recalled = flow.map(|flow| recall::recall(&flows, packet, flow));
     filter::filter(&flows, packet, journey, recalled.as_ref())?;
     let plan = steer::steer(&flows, packet, journey, recalled.as_ref())?;
+    reset::end(&flows, packet, path.memory.bytes(frame), recalled.as_ref(), &plan)?;
     let plan = remember::remember(&flows, packet, journey, recalled.as_ref(), plan);
     rewrite::check_hop_limit(packet)?;
     rewrite::check_mtu(snapshot, packet, &plan)?;

@@ -1,8 +1,8 @@
-//! ICMPv6 errors that the gateway makes (RFC 4443).
+//! What the gateway answers itself: ICMPv6 errors (RFC 4443), and resets.
 
 use super::parse::{self, Packet};
 use super::refusal::Answer;
-use super::{Path, unsolicited};
+use super::{Path, reset, unsolicited};
 use crate::limits::MAX_ERROR_OCTETS;
 use crate::port::{Frame, FrameMemory};
 use crate::units::EdgeId;
@@ -10,12 +10,15 @@ use crate::wire::ethernet::{self, Ethernet};
 use crate::wire::icmpv6::{self, ErrorMessage};
 use crate::wire::ipv6::is_forwardable;
 
-/// Sends the sender of `frame`, which is still as it came in, the error that `answer` names, now
-/// or later.
+/// Sends the sender of `frame`, which is still as it came in, what `answer` names, now or later.
 pub fn answer<M: FrameMemory>(path: &mut Path<'_, M>, frame: &Frame, answer: Answer) {
     match answer {
         Answer::Silence => {}
         Answer::ProhibitedLater(flow) => unsolicited::keep(path, frame, flow),
+        Answer::Reset => {
+            let Ok(packet) = parse::parse(path.memory.bytes(frame)) else { return };
+            reset::send(path, frame, &packet);
+        }
         Answer::Error(..) => {
             // The two frames never share memory, but only one can be borrowed at a time. What is
             // behind the longest quote is not needed.

@@ -33,6 +33,8 @@ pub enum Answer {
     /// [`Answer::PROHIBITED`], if the flow with this hash stays unsolicited for a while
     /// (RFC 6092 REC-34).
     ProhibitedLater(u64),
+    /// A TCP reset.
+    Reset,
     /// An ICMPv6 error of this type, code and parameter (MTU, pointer or zero).
     Error(u8, u8, u32),
 }

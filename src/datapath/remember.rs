@@ -162,7 +162,7 @@ fn note_endpoint(memory: &FlowMemory<'_>, recalled: &Recalled, endpoint: FlowKey
 
 /// Makes or refreshes the record that goes along with all flows of two hosts, for packets that name
 /// no flow.
-fn accompany_flow(memory: &FlowMemory<'_>, recalled: &Recalled, mapping: MappingId) {
+pub(super) fn accompany_flow(memory: &FlowMemory<'_>, recalled: &Recalled, mapping: MappingId) {
     let pair = FlowKey::pair(recalled.flow.internal, recalled.flow.remote);
     accompany(memory, pair, recalled.flow.direction, mapping);
 }

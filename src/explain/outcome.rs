@@ -13,8 +13,8 @@ use crate::replay::Stand;
 use crate::units::{EdgeId, MacAddr, Nanos};
 use crate::verdict::DropReason;
 use crate::wire::ethernet::{self, Ethernet};
-use crate::wire::icmpv6;
 use crate::wire::ipv6::{self, Ipv6};
+use crate::wire::{icmpv6, protocol};
 
 /// What becomes of a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answered {
-    /// An ICMPv6 error: the frame in hexadecimal.
+    /// An ICMPv6 error or a TCP reset: the frame in hexadecimal.
     Now(String),
     /// An ICMPv6 error in some seconds, unless the flow is opened from inside by then.
     Later,
@@ -143,8 +143,16 @@ pub struct Headers {
     pub source: Ipv6Addr,
     /// Destination address.
     pub destination: Ipv6Addr,
-    /// Type, code and parameter of the ICMPv6 error that it may be.
-    pub error: (u8, u8, u32),
+    /// What it tells, if the gateway has made it.
+    pub message: Message,
+}
+
+/// What a packet of the gateway's own tells its receiver.
+pub enum Message {
+    /// An ICMPv6 error: type, code and parameter.
+    Error(u8, u8, u32),
+    /// A TCP reset.
+    Reset,
 }
 
 impl Headers {
@@ -156,9 +164,12 @@ impl Headers {
         let start = ethernet::HEADER + if link.ether_type == ethernet::IPV6 { 0 } else { TAG };
         let packet = Ipv6::new(bytes.get(start..)?)?;
         let upper = bytes.get(start + ipv6::HEADER..).unwrap_or_default();
-        let error = upper.first_chunk::<{ icmpv6::ERROR_HEADER }>().map_or((0, 0, 0), |upper| {
-            (upper[0], upper[1], u32::from_be_bytes([upper[4], upper[5], upper[6], upper[7]]))
-        });
-        Some(Self { to: link.destination, source: packet.source(), destination: packet.destination(), error })
+        let message = match upper.first_chunk::<{ icmpv6::ERROR_HEADER }>() {
+            Some([kind, code, _, _, parameter @ ..]) if packet.next_header() != protocol::TCP => {
+                Message::Error(*kind, *code, u32::from_be_bytes(*parameter))
+            }
+            _ => Message::Reset,
+        };
+        Some(Self { to: link.destination, source: packet.source(), destination: packet.destination(), message })
     }
 }

@@ -1,13 +1,13 @@
 //! The steps of the packet path, one by one.
 
-use super::outcome::{self, Headers, Outcome, Verdict};
+use super::outcome::{self, Headers, Message, Outcome, Verdict};
 use super::{Answered, Step, Told, World, choice, words};
 use crate::datapath::classify::{self, Journey};
 use crate::datapath::parse::{self, Packet};
 use crate::datapath::recall::{self, Flow, FlowMemory, Recalled};
 use crate::datapath::refusal::Refusal;
 use crate::datapath::steer::{self, Plan};
-use crate::datapath::{State, filter, neighbour, probe, rewrite};
+use crate::datapath::{State, filter, neighbour, probe, reset, rewrite};
 use crate::limits::UNSOLICITED_WAIT_NANOS;
 use crate::observe::counters::FlowCounters;
 use crate::snapshot::{GateVerdict, NeighbourTable};
@@ -115,6 +115,10 @@ impl Walk<'_> {
             choice::tell(self, &memory, &packet, recalled, plan.as_ref().ok());
         }
         let plan = self.or_end("steer", plan)?;
+        if recalled.is_some_and(|recalled| reset::due(&memory, &packet, frame, &recalled, &plan).is_some()) {
+            let since = "reset_on_failover: the peer knows another address";
+            self.or_end_since("reset", Err::<(), _>(DropReason::FlowReset), since)?;
+        }
         self.translation(&packet, &plan);
         let hops = format!("it came with {}, and would leave with none", packet.hop_limit);
         self.or_end_since("hop limit", rewrite::check_hop_limit(&packet), &hops)?;
@@ -207,9 +211,11 @@ fn answer(answer: Option<&Answered>) -> String {
             "in silence; after {} s its sender is told that it is prohibited, unless the flow was opened from inside",
             UNSOLICITED_WAIT_NANOS / 1_000_000_000
         ),
-        Some(Answered::Now(frame)) => Headers::read(frame).map_or_else(String::new, |headers| {
-            let (kind, code, parameter) = headers.error;
-            format!("{} tells {}: {}", headers.source, headers.destination, words::icmpv6(kind, code, parameter))
+        Some(Answered::Now(frame)) => Headers::read(frame).map_or_else(String::new, |headers| match headers.message {
+            Message::Error(kind, code, parameter) => {
+                format!("{} tells {}: {}", headers.source, headers.destination, words::icmpv6(kind, code, parameter))
+            }
+            Message::Reset => format!("{} gets a TCP reset and can connect anew", headers.destination),
         }),
     }
 }

@@ -19,7 +19,7 @@ pub enum Book {
     /// rings.
     Socket,
     /// By interface: `read + injected + originated = sent + dropped + punted + held`, and what
-    /// the workers have in hand.
+    /// the workers have in hand. Originated are ICMPv6 errors and TCP resets.
     Path,
     /// By worker: `total = free + fill + transmit + in hand`, always.
     Umem,
@@ -122,7 +122,7 @@ fn path(sample: &Sample, edge: &NamedEdge) -> Account {
     Account::new(
         Book::Path,
         &edge.name,
-        &[("read", counts.read), ("injected", counts.injected), ("originated", counts.originated)],
+        &[("read", counts.read), ("injected", counts.injected), ("originated", counts.made())],
         &[
             ("sent", counts.sent.iter().sum()),
             ("dropped", counts.dropped_on_path()),

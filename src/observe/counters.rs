@@ -35,7 +35,7 @@ impl Counter {
 
 /// What one worker counts about packets that came in by one edge.
 ///
-/// When quiet: `read + injected + originated = Σ sent + Σ dropped + punted + held`.
+/// When quiet: `read + injected + originated + resets = Σ sent + Σ dropped + punted + held`.
 #[derive(Debug)]
 pub struct EdgeCounters {
     /// Frames taken from the receive ring.
@@ -48,6 +48,8 @@ pub struct EdgeCounters {
     pub injected: Counter,
     /// ICMPv6 errors that the gateway made about packets of this edge.
     pub originated: Counter,
+    /// TCP resets that the gateway made about packets of this edge.
+    pub resets: Counter,
     /// Packets handed to control for good.
     pub punted: Counter,
     /// Frames that wait for a neighbour now (a gauge).
@@ -112,6 +114,7 @@ impl Default for EdgeCounters {
             arrived: Counter::default(),
             injected: Counter::default(),
             originated: Counter::default(),
+            resets: Counter::default(),
             punted: Counter::default(),
             held: Counter::default(),
             sent: std::array::from_fn(|_| Counter::default()),

@@ -106,6 +106,7 @@ fn packets(page: &mut Page, sample: &Sample) {
     page.by_edge(&family::HELD, sample, counted(|edge| edge.held));
     page.by_edge(&family::IN_FLIGHT, sample, |edge| accounting::in_flight(sample, edge));
     page.by_edge(&family::ERRORS_ORIGINATED, sample, counted(|edge| edge.originated));
+    page.by_edge(&family::TCP_RESETS, sample, counted(|edge| edge.resets));
     page.by_edge(&family::ERRORS_SUPPRESSED, sample, counted(|edge| edge.errors_suppressed));
 }
 

@@ -91,6 +91,8 @@ families! {
     IN_FLIGHT = "sixways_in_flight_packets" Gauge ["interface"];
     /// ICMPv6 errors made about packets of this interface.
     ERRORS_ORIGINATED = "sixways_icmpv6_errors_originated_total" Counter ["interface"];
+    /// TCP resets made about packets of this interface: connections that `reset_on_failover` has ended.
+    TCP_RESETS = "sixways_tcp_resets_originated_total" Counter ["interface"];
     /// ICMPv6 errors that were due and not made, because of the rate limit or for want of a frame.
     ERRORS_SUPPRESSED = "sixways_icmpv6_errors_suppressed_total" Counter ["interface"];
     /// 1 while the ISP may carry new packets.

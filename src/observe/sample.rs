@@ -24,6 +24,7 @@ pub struct EdgeCounts {
     pub read_bytes: u64,
     pub injected: u64,
     pub originated: u64,
+    pub resets: u64,
     pub punted: u64,
     pub held: u64,
     pub sent: [u64; MAX_EDGES],
@@ -39,6 +40,7 @@ impl Default for EdgeCounts {
             read_bytes: 0,
             injected: 0,
             originated: 0,
+            resets: 0,
             punted: 0,
             held: 0,
             sent: [0; MAX_EDGES],
@@ -66,9 +68,15 @@ impl EdgeCounts {
         self.punted += counters.punted.get();
         self.held += counters.held.get();
         self.originated += counters.originated.get();
+        self.resets += counters.resets.get();
         self.injected += counters.injected.get();
         self.read_bytes += counters.read_bytes.get();
         self.read += counters.read.get();
+    }
+
+    /// Packets that the gateway has made about those of this edge.
+    pub const fn made(&self) -> u64 {
+        self.originated + self.resets
     }
 
     /// Packets of this edge that the packet path has dropped.

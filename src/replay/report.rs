@@ -58,7 +58,7 @@ pub struct EdgeReport {
     pub gate_dropped: u64,
     /// Given to the worker.
     pub read: u64,
-    /// ICMPv6 errors that the gateway made about them.
+    /// ICMPv6 errors and TCP resets that the gateway made about them.
     pub originated: u64,
     /// ICMPv6 errors that were due but exceeded the rate limit.
     pub errors_suppressed: u64,
@@ -156,7 +156,7 @@ fn edge_report(sample: &Sample, edge: EdgeId, name: &str, file: Option<String>) 
         passed: gate.passed,
         gate_dropped,
         read: counts.read,
-        originated: counts.originated,
+        originated: counts.made(),
         errors_suppressed: counts.errors_suppressed,
         sent: counts.sent.iter().sum(),
         dropped: counts.dropped_on_path(),

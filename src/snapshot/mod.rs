@@ -83,6 +83,8 @@ pub struct Snapshot {
     pub errors: ErrorRates,
     /// How long flows are remembered.
     pub timeouts: Timeouts,
+    /// Whether a connection whose flow moves is ended.
+    pub reset_on_failover: bool,
     /// Bit `n` is set while uplink `n` may carry packets.
     pub usable: u16,
     /// Bit `n` is set while new flows may choose uplink `n` before others; those that are usable and not

@@ -8,6 +8,7 @@ pub mod ethernet;
 pub mod extension;
 pub mod icmpv6;
 pub mod ipv6;
+pub mod reset;
 pub mod tcp;
 pub mod transport;
 

@@ -28,11 +28,11 @@ pub struct Ports {
 }
 
 const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const ACK: u8 = 0x10;
+pub(super) const SYN: u8 = 0x02;
+pub(super) const RST: u8 = 0x04;
+pub(super) const ACK: u8 = 0x10;
 /// Offset of the flags in a TCP header.
-const FLAGS: usize = 13;
+pub(super) const FLAGS: usize = 13;
 /// Offset of the identifier in an ICMPv6 echo message.
 const IDENTIFIER: usize = 4;
 

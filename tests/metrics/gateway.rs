@@ -156,6 +156,7 @@ fn snapshot(isps: usize) -> Snapshot {
         filter: Filter::default(),
         errors: ErrorRates::default(),
         timeouts: Timeouts::rfc6092(),
+        reset_on_failover: false,
         usable: (1 << isps) - 1,
         accepting: (1 << isps) - 1,
         probe_token: 0,

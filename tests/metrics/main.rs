@@ -33,7 +33,8 @@ fn busy_gateway() -> Gateway {
     lan.dropped[DropReason::NoUplink.index()].add(2);
     lan.held.set(3);
     // Answers about the seven, one of which the ring did not take.
-    lan.originated.add(7);
+    lan.originated.add(6);
+    lan.resets.add(1);
     lan.sent[0].add(6);
     lan.dropped[DropReason::TxRingFull.index()].add(1);
     lan.injected.add(4);
@@ -132,7 +133,9 @@ fn the_identities_hold_in_the_output_when_quiet() {
         let sent = parsed.sum("sixways_forwarded_packets_total", &[&format!("from=\"{}\"", interface(edge))]);
         assert_eq!(redirected - of("sixways_gate_baseline_packets"), read + dropped(Place::Socket));
         assert_eq!(
-            read + of("sixways_injected_packets_total") + of("sixways_icmpv6_errors_originated_total"),
+            read + of("sixways_injected_packets_total")
+                + of("sixways_icmpv6_errors_originated_total")
+                + of("sixways_tcp_resets_originated_total"),
             sent + dropped(Place::Path) + of("sixways_punted_packets_total") + of("sixways_held_packets")
         );
         assert_eq!(of("sixways_in_flight_packets"), 0.0);

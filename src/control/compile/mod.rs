@@ -112,6 +112,7 @@ pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
         filter: config.filter.clone(),
         errors: error_rates(&config.icmp),
         timeouts: timeouts(&config.flows),
+        reset_on_failover: config.flows.reset_on_failover,
         usable,
         accepting,
         probe_token: from.probe_token,

@@ -17,6 +17,8 @@ pub struct Flows {
     pub icmpv6: Nanos,
     /// Likewise for all other protocols.
     pub other: Nanos,
+    /// Whether a TCP connection whose flow moves to another ISP is reset.
+    pub reset_on_failover: bool,
 }
 
 /// `[icmp]`: the ICMPv6 errors that each worker makes.

@@ -144,6 +144,8 @@ pub enum Problem {
         "without flow memory no packet is known for an answer, and [filter] inbound = \"established\" would let none in"
     )]
     StatelessFilter,
+    #[error("without flow memory no connection is known to have moved")]
+    StatelessReset,
     #[error("{found} policies are too many")]
     TooManyPolicies { found: usize },
     #[error("{found} rules are too many")]
@@ -331,6 +333,7 @@ impl Problem {
             Self::StatelessFilter => {
                 "write [filter] inbound = \"open\", which lets everything in, or a [flows] capacity over 0".to_owned()
             }
+            Self::StatelessReset => "remove the line, or write a capacity over 0".to_owned(),
             Self::TooManyPolicies { .. } => format!(
                 "keep at most {MAX_POLICIES}, the default one and those that `isps` of rules make included; rules may \
                  share a policy by its name"

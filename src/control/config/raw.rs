@@ -87,6 +87,7 @@ pub struct RawFlows {
     pub udp: Known<Nanos>,
     pub icmpv6: Known<Nanos>,
     pub other: Known<Nanos>,
+    pub reset_on_failover: Known<bool>,
 }
 
 /// `[dataplane]`
@@ -166,6 +167,7 @@ impl RawFlows {
             udp: table.span("udp"),
             icmpv6: table.span("icmpv6"),
             other: table.span("other"),
+            reset_on_failover: table.boolean("reset_on_failover"),
         }
     }
 }

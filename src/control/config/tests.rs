@@ -52,6 +52,7 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         udp: minutes(5),
         icmpv6: minutes(1),
         other: minutes(5),
+        reset_on_failover: false,
     };
     assert_eq!(config.flows, flows);
     let default = Policy { name: "default".to_owned(), isps: None, hash: HashFields::SourceAndDestination };

@@ -290,6 +290,7 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         udp: raw.flows.udp?.value,
         icmpv6: raw.flows.icmpv6?.value,
         other: raw.flows.other?.value,
+        reset_on_failover: raw.flows.reset_on_failover?.value,
     };
     let icmp = Icmp {
         errors_per_second: raw.icmp.errors_per_second?.value,

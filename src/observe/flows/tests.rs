@@ -38,6 +38,7 @@ fn snapshot(key: u64) -> Snapshot {
         filter: Filter::default(),
         errors: ErrorRates::default(),
         timeouts: Timeouts::rfc6092(),
+        reset_on_failover: false,
         usable: 1,
         accepting: 1,
         probe_token: 0,

@@ -145,14 +145,14 @@ impl Rig {
         sent
     }
 
-    /// DESIGN: `read + originated = sent + dropped + held`, per edge.
+    /// DESIGN: `read + originated + resets = sent + dropped + held`, per edge.
     pub fn assert_accounts(&self) {
         for edge in self.site.edge_ids() {
             let counters = self.counters.edge(edge);
             let sent: u64 = counters.sent.iter().map(|counter| counter.get()).sum();
             let dropped: u64 = counters.dropped.iter().map(|counter| counter.get()).sum();
             let name = self.site.edge_name(edge);
-            let came = counters.read.get() + counters.originated.get();
+            let came = counters.read.get() + counters.originated.get() + counters.resets.get();
             assert_eq!(came, sent + dropped + counters.held.get(), "accounts of {name}");
         }
     }
@@ -178,6 +178,7 @@ impl Rig {
             let name = self.site.edge_name(edge);
             line(format!("{name} read"), counters.read.get());
             line(format!("{name} originated"), counters.originated.get());
+            line(format!("{name} resets"), counters.resets.get());
             line(format!("{name} errors-suppressed"), counters.errors_suppressed.get());
             line(format!("{name} held"), counters.held.get());
             for to in self.site.edge_ids() {

@@ -51,6 +51,12 @@ pub enum Upper {
         len: usize,
         sum: Check,
     },
+    /// A TCP reset without data, as a gateway makes it.
+    Reset {
+        source: u16,
+        destination: u16,
+        sequence: u32,
+    },
     Icmpv6 {
         kind: u8,
         code: u8,
@@ -111,6 +117,9 @@ impl Packet {
         Self { upper, ..Self::udp(source, destination, 0) }
     }
 }
+
+/// What every segment with ACK acknowledges.
+pub const ACKNOWLEDGED: u32 = 0xcafe_0001;
 
 /// The TCP flags that a model packet may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

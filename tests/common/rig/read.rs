@@ -87,6 +87,9 @@ fn upper(number: Option<IpNumber>, bytes: &[u8], len: usize) -> Option<Upper> {
         IpNumber::TCP => {
             let (header, _) = TcpHeader::from_slice(bytes).ok()?;
             let (source, destination) = (header.source_port, header.destination_port);
+            if header.rst && header.window_size == 0 {
+                return Some(Upper::Reset { source, destination, sequence: header.sequence_number });
+            }
             let flags = Flags::of((header.syn, header.ack, header.fin, header.rst))?;
             let mss = match header.options.as_slice() {
                 [] => None,
@@ -123,7 +126,7 @@ impl Upper {
             Self::Udp { len, .. } => len + 2,
             Self::Tcp { len, mss, .. } => len + 4 + mss.map_or(0, |_| 4),
             Self::Icmpv6 { body, .. } => body.len() + 6,
-            Self::Other { .. } => return self,
+            Self::Reset { .. } | Self::Other { .. } => return self,
         };
         let whole = Ipv6Header::from_slice(bytes).map_or(0, |(ip, _)| 40 + usize::from(ip.payload_length));
         let at = whole.saturating_sub(back);

@@ -123,6 +123,7 @@ impl Site {
             filter: Filter { inbound: Inbound::Open, bogons: true, ..Filter::default() },
             errors: ErrorRates::default(),
             timeouts: Timeouts::rfc6092(),
+            reset_on_failover: false,
             usable: 0b011,
             accepting: 0b011,
             probe_token: 0x5157,

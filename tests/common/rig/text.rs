@@ -4,6 +4,7 @@
 //! SOURCE > DESTINATION hop N [class N] [flow N] [EXTENSION]… UPPER [declare N]
 //! EXTENSION  hbh OCTETS | dstopts OCTETS | routing TYPE LEFT | frag OFFSET more|last id N | ah
 //! UPPER      udp PORT PORT len N | tcp|syn|synack|fin|rst PORT PORT [mss N] len N | proto N len N
+//!            reset PORT PORT at N
 //!            icmp6 TYPE/CODE [mtu N | pointer N | word N] ( len N | quoting { PACKET } [cut OCTETS] )
 //!            each but proto with [sum 0xN] where the checksum is not the right one
 //! ```
@@ -126,6 +127,11 @@ impl Upper {
                 let len = words.number() as usize;
                 Self::Tcp { source, destination, flags: Flags::named(word), mss, len, sum: Check::parse(words) }
             }
+            "reset" => {
+                let (source, destination) = (words.number() as u16, words.number() as u16);
+                words.expect("at");
+                Self::Reset { source, destination, sequence: words.number() }
+            }
             "proto" => {
                 let protocol = words.number() as u8;
                 words.expect("len");
@@ -209,6 +215,9 @@ impl fmt::Display for Upper {
                 write!(f, "{} {source} {destination}", flags.name())?;
                 mss.map_or(Ok(()), |mss| write!(f, " mss {mss}"))?;
                 write!(f, " len {len}{sum}")
+            }
+            Self::Reset { source, destination, sequence } => {
+                write!(f, "reset {source} {destination} at {sequence:#x}")
             }
             Self::Icmpv6 { kind, code, word, body, sum } => {
                 write!(f, "icmp6 {kind}/{code}")?;

@@ -6,7 +6,7 @@ use etherparse::{
 };
 use sixways::units::MacAddr;
 
-use super::packet::{Body, Check, Extension, Packet, Upper, pattern};
+use super::packet::{ACKNOWLEDGED, Body, Check, Extension, Packet, Upper, pattern};
 
 impl Packet {
     /// The IPv6 packet.
@@ -75,9 +75,16 @@ impl Upper {
                 let payload = pattern(*len);
                 let mut header = TcpHeader::new(*source, *destination, 1, 1024);
                 (header.syn, header.ack, header.fin, header.rst) = flags.bits();
+                header.acknowledgment_number = if header.ack { ACKNOWLEDGED } else { 0 };
                 header.set_options(mss.map(TcpOptionElement::MaximumSegmentSize).as_slice()).unwrap();
                 header.checksum = sum.or(header.calc_checksum_ipv6(ip, &payload).unwrap());
                 (IpNumber::TCP, [header.to_bytes().as_slice(), &payload].concat())
+            }
+            Self::Reset { source, destination, sequence } => {
+                let mut header = TcpHeader::new(*source, *destination, *sequence, 0);
+                header.rst = true;
+                header.checksum = header.calc_checksum_ipv6(ip, &[]).unwrap();
+                (IpNumber::TCP, header.to_bytes().to_vec())
             }
             Self::Icmpv6 { kind, code, word, body, sum } => {
                 let body = body.bytes();

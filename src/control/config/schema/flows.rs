@@ -25,6 +25,14 @@ pub static FLOWS: Section = Section {
         key("udp", TIMEOUT, "", Default::Value(r#""5m""#), "UDP and UDP-Lite."),
         key("icmpv6", TIMEOUT, "", Default::Value(r#""60s""#), "ICMPv6 echo."),
         key("other", TIMEOUT, "", Default::Value(r#""5m""#), "All other protocols: ESP, GRE, SCTP and so on."),
+        key(
+            "reset_on_failover",
+            Kind::Boolean,
+            "",
+            Default::Value("false"),
+            "Whether a TCP connection that was opened from inside is reset when its flow moves to another ISP, so that the \
+             program connects anew at once instead of waiting for a peer that knows another address of it.",
+        ),
     ],
     planned: &[],
 };

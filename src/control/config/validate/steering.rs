@@ -38,6 +38,11 @@ pub fn check(raw: &Raw, site: &[Prefix], claims: &[Claim], text: &str, errors: &
     {
         errors.add(place, Problem::StatelessFilter);
     }
+    if let (Some(At { value: 0, .. }), Some(At { value: true, place })) =
+        (&raw.flows.capacity, &raw.flows.reset_on_failover)
+    {
+        errors.add(place, Problem::StatelessReset);
+    }
 }
 
 fn policy_names(steering: &RawSteering) -> Vec<&str> {
