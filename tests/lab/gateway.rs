@@ -88,6 +88,11 @@ impl<'lab> Gateway<'lab> {
         kibibytes * 1024
     }
 
+    /// Files, sockets and other descriptors that it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.daemon.pid())).expect("it runs").count()
+    }
+
     /// A verb that talks to the running gateway.
     #[track_caller]
     pub fn ask(&self, words: &[&str]) -> String {

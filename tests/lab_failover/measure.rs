@@ -1,0 +1,87 @@
+//! One case many times, for `scripts/reliability`: a line of JSON for each run.
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
+
+use crate::cases::{self, Outcome};
+use crate::lab::Lab;
+use crate::lab::gateway::Gateway;
+use crate::stand::Fault;
+use crate::streams::Streams;
+use crate::{CONFIG, SITE, life, services, stand};
+
+/// Rates between which the highest one without loss is looked for, and how close.
+const LOWEST: u32 = 1000;
+const HIGHEST: u32 = 64_000;
+const CLOSE: u32 = 1000;
+/// How long each of them is tried.
+const TRIAL: Duration = Duration::from_millis(700);
+
+/// The case in which the router is asked sooner, and what makes it so.
+const TUNED: &str = "next-hop-tuned";
+const TUNING: &str = "weight = 3\nhealth = { silence = \"50ms\", patience = \"50ms\" }";
+
+/// What runs once: `(lab, gateway, load)`, the gateway being fresh.
+type Case = fn(&Lab, &mut Gateway<'_>, u32) -> Outcome;
+
+/// The cases by their names in `scripts/reliability`.
+const CASES: [(&str, Case); 8] = [
+    ("carrier", |lab, gateway, load| cases::outage(lab, gateway, Fault::Carrier, false, load)),
+    ("next-hop", |lab, gateway, load| cases::outage(lab, gateway, Fault::NextHop, false, load)),
+    (TUNED, |lab, gateway, load| cases::outage(lab, gateway, Fault::NextHop, false, load)),
+    ("beyond", |lab, gateway, load| cases::outage(lab, gateway, Fault::Beyond, false, load)),
+    ("site", |lab, gateway, load| cases::outage(lab, gateway, Fault::NextHop, true, load)),
+    ("loss", |lab, gateway, load| cases::loss(lab, gateway, Duration::from_secs(600), load)),
+    ("flapping", |lab, gateway, load| life::flapping(lab, gateway, Duration::from_secs(60), load)),
+    ("kill", life::kill),
+];
+
+/// `SIXWAYS_CASE`, `SIXWAYS_RUNS` times; each run is appended to the file `SIXWAYS_RESULTS`.
+#[test]
+#[ignore = "scripts/reliability runs it"]
+fn measure() {
+    let wanted = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+    let name = wanted("SIXWAYS_CASE");
+    let (_, case) = CASES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no case `{name}`"));
+    let runs: u32 = wanted("SIXWAYS_RUNS").parse().expect("a number of runs");
+    let mut results = File::options().create(true).append(true).open(wanted("SIXWAYS_RESULTS")).expect("a file");
+    let Some(lab) = Lab::start(2) else { return };
+    stand::set_up(&lab);
+    let _services = services::Stand::set_up(&lab);
+    let config = if name == TUNED { CONFIG.replace("weight = 3", TUNING) } else { CONFIG.to_owned() };
+    let mut gateway = Gateway::start_with(&lab, &(config + SITE));
+    let free = loss_free_rate(&lab);
+    let load = free * 4 / 5;
+    println!("{name}: {free} packets a second without loss, load {load}");
+    for run in 1..=runs {
+        let outcome = case(&lab, &mut gateway, load);
+        let line = serde_json::to_string(&outcome).expect("numbers and words");
+        println!("{run}: {line}");
+        writeln!(results, "{line}").expect("the results can be written");
+        // An outage that follows another one lasts longer.
+        gateway.stop();
+        gateway.restart();
+    }
+}
+
+/// The highest rate at which every packet and every echo arrives.
+fn loss_free_rate(lab: &Lab) -> u32 {
+    let is_free = |rate| {
+        let streams = Streams::start(lab, rate);
+        let begin = streams.now();
+        std::thread::sleep(TRIAL);
+        streams.finish().toll_of_all(begin).lost == 0
+    };
+    let (mut free, mut lossy) = (LOWEST, HIGHEST);
+    assert!(is_free(free), "even {free} packets a second are too many");
+    while lossy - free > CLOSE {
+        let middle = free.midpoint(lossy);
+        if is_free(middle) {
+            free = middle;
+        } else {
+            lossy = middle;
+        }
+    }
+    free
+}
