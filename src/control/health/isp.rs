@@ -74,6 +74,12 @@ impl Watched {
         self.apply_facts(now);
     }
 
+    /// Nobody could hear of answers for `gap`: who was asked gets as much more time.
+    pub fn excuse(&mut self, gap: Nanos) {
+        self.next_hop.excuse(gap);
+        self.path.targets.iter_mut().for_each(|target| target.excuse(gap));
+    }
+
     fn apply_facts(&mut self, now: Nanos) {
         self.next_hop.follow(self.facts.next_hop, now);
         self.path.follow(&self.facts.probes, now);

@@ -93,10 +93,16 @@ pub enum Act {
     Probe(UplinkId, usize, u16),
 }
 
+/// Looks are far more frequent than this: who looks after a longer time had no time to hear of answers
+/// either, and does not count it as silence.
+const STANDSTILL: Nanos = Nanos::from_millis(100);
+
 /// All ISPs.
 #[derive(Debug, Default)]
 pub struct Health {
     isps: Vec<Watched>,
+    /// When time passed last.
+    advanced: Nanos,
 }
 
 /// What is known of one ISP, for whoever shows it.
@@ -180,6 +186,10 @@ impl Health {
 
     /// Time has passed: what is to be sent now.
     pub fn advance(&mut self, now: Nanos) -> Vec<Act> {
+        let gap = now.since(std::mem::replace(&mut self.advanced, now));
+        if gap > STANDSTILL {
+            self.isps.iter_mut().for_each(|isp| isp.excuse(gap));
+        }
         let mut acts = Vec::new();
         for isp in self.isps.iter_mut().filter(|isp| isp.link && isp.facts.next_hop.is_some()) {
             let uplink = isp.facts.uplink;

@@ -63,6 +63,11 @@ impl NextHop {
         }
     }
 
+    /// An answer to the latest question may come later by `gap`.
+    pub fn excuse(&mut self, gap: Nanos) {
+        self.asked = self.asked.map(|asked| asked.plus(gap));
+    }
+
     /// Time has passed.
     pub fn advance(&mut self, settings: &config::Health, now: Nanos) -> Option<Ask> {
         let address = self.address?;

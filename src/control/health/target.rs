@@ -21,6 +21,14 @@ pub enum Outcome {
     Unknown,
 }
 
+/// A probe that may still be answered.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    sequence: u16,
+    sent: Nanos,
+    until: Nanos,
+}
+
 /// What is known of one target.
 #[derive(Debug)]
 pub struct Target {
@@ -29,7 +37,7 @@ pub struct Target {
     next: Nanos,
     asked: Option<Nanos>,
     sequence: u16,
-    waiting: VecDeque<(u16, Nanos)>,
+    waiting: VecDeque<Waiting>,
     /// Latest outcomes, a bit each, the latest lowest; set: lost.
     window: u32,
     outcomes: usize,
@@ -86,16 +94,19 @@ impl Target {
         self.next = now.plus(self.probe.every);
         self.asked = Some(now);
         self.sequence = self.sequence.wrapping_add(1);
-        self.waiting.push_back((self.sequence, now));
+        self.waiting.push_back(Waiting { sequence: self.sequence, sent: now, until: now.plus(self.probe.timeout) });
         self.sent += 1;
         Some(self.sequence)
     }
 
+    /// Answers to what was asked may come later by `gap`.
+    pub fn excuse(&mut self, gap: Nanos) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.until = waiting.until.plus(gap));
+    }
+
     /// Gives up the probes that have waited too long.
     pub fn expire(&mut self, settings: &Health, now: Nanos) {
-        while let Some((_, sent)) = self.waiting.front()
-            && now.since(*sent) >= self.probe.timeout
-        {
+        while self.waiting.front().is_some_and(|waiting| waiting.until <= now) {
             self.waiting.pop_front();
             self.note(false, settings);
         }
@@ -103,10 +114,10 @@ impl Target {
 
     /// The probe with this sequence number was `answered`, or refused.
     pub fn settle(&mut self, sequence: u16, answered: bool, settings: &Health, at: Nanos) -> Outcome {
-        let Some(place) = self.waiting.iter().position(|(waits, _)| *waits == sequence) else {
+        let Some(place) = self.waiting.iter().position(|waiting| waiting.sequence == sequence) else {
             return Outcome::Unknown;
         };
-        let sent = self.waiting.remove(place).map_or(at, |(_, sent)| sent);
+        let sent = self.waiting.remove(place).map_or(at, |waiting| waiting.sent);
         let rtt = at.since(sent);
         let in_time = answered && self.probe.max_rtt.is_none_or(|most| rtt <= most);
         if answered {

@@ -78,6 +78,26 @@ fn a_router_that_dies_takes_its_isp_down_within_a_second_and_alone() {
 }
 
 #[test]
+fn a_loop_that_stood_still_has_heard_nobody_be_silent() {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    // The answers are there, but it gets to look at the time only.
+    for _ in 0..10 {
+        rig.ms += 700;
+        rig.health.advance(Nanos::from_millis(rig.ms));
+        assert_eq!(rig.health.judge(Nanos::from_millis(rig.ms)), []);
+    }
+    for uplink in [0, 1] {
+        rig.health.advertised(UplinkId(uplink), ROUTER, Nanos::from_millis(rig.ms));
+    }
+    // It goes on from where it was.
+    rig.mute = vec![0];
+    let death = rig.ms;
+    let changes = rig.run(5000);
+    assert!(matches!(&changes[..], [(at, _, IspState::Down, Cause::NextHop)] if at - death <= 1000), "{changes:?}");
+}
+
+#[test]
 fn a_cable_alone_carries_nothing() {
     let mut rig = Rig::new();
     rig.run(1000);
