@@ -9,6 +9,7 @@ use super::dataplane::{Dataplane, OpenPort, gate_counts};
 use super::explainer::Explainer;
 use super::orders::Orders;
 use crate::control::config::{Config, Mode};
+use crate::control::health::Health;
 use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter;
 use crate::observe::flows;
@@ -68,20 +69,20 @@ impl Reporter {
         });
     }
 
-    /// Reads everything once. `memory` is what flow memory holds.
-    pub(super) fn report(&self, dataplane: Option<&Dataplane>, memory: &MemoryReport) {
+    /// Reads everything once. `memory` is what flow memory holds, `health` what is known of the ISPs.
+    pub(super) fn report(&self, dataplane: Option<&Dataplane>, memory: &MemoryReport, health: &Health) {
         self.observed.refresh(os::now(), || {
             let devices = dataplane.map_or_else(Report::default, |dataplane| self.read(dataplane));
-            Report { memory: memory.clone(), ..devices }
+            Report { memory: memory.clone(), health: health.report(), ..devices }
         });
     }
 
     fn read(&self, dataplane: &Dataplane) -> Report {
         Report {
-            memory: MemoryReport::default(),
             ports: dataplane.ports.iter().map(|port| self.port(dataplane, port)).collect(),
             gates: gate_counts(dataplane.gates.values()),
             guards: dataplane.guards.iter().filter_map(|guard| Some((guard.edge(), guard.counts().ok()?))).collect(),
+            ..Report::default()
         }
     }
 

@@ -1,5 +1,6 @@
 //! `sixways status`: what a running gateway does.
 
+mod health;
 mod page;
 
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ counted goes on over restarts.
 
 ISP        SHARE is the part of the steering table that prefers the ISP, OF PACKETS its part of the
            outbound packets so far: few hosts, or some that send much, draw the two apart.
+HEALTH     what each ISP is fit for, since when and why; what one that is down waits for; what its
+           router does when it is asked, and the latest packet that came in. See docs/health.md.
+PROBE      what is asked for beyond the routers: RTT of the latest answer, LOSS of the latest 20.
 FLOWS      those that are remembered. Companions go along with flows, for packets that name none: an
            address pair, an endpoint. `sixways flows` lists them one by one.
 LATENCY    from the gate's stamp on arrival until the packet is with the ring that sends it.

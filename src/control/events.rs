@@ -9,41 +9,13 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub use crate::observe::isp_health::IspState;
 use crate::os;
 use crate::units::Nanos;
 pub use queue::{Events, Inbox};
 
 /// The version of the event log's format.
 pub const VERSION: u32 = 1;
-
-/// What an ISP is fit for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IspState {
-    /// Nobody has found out yet, or it has no prefix.
-    Unknown,
-    /// It carries packets.
-    Up,
-    /// It carries packets, badly.
-    Degraded,
-    /// It carries none.
-    Down,
-    /// An operator has taken new flows away from it.
-    Drain,
-}
-
-impl IspState {
-    /// The word for it.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Up => "up",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-            Self::Drain => "drain",
-        }
-    }
-}
 
 /// How a gateway ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,9 +3,12 @@
 //! Written here rather than by a client library: such libraries own the values that they show or
 //! speak OpenMetrics only, whose `# TYPE` lines `promtool check metrics` does not accept.
 
+mod health;
+
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use super::durations::Durations;
 use super::families::{self as family, Family, Kind};
 use super::latency::Latency;
 use super::nd_proxy::NdOutcome;
@@ -113,6 +116,7 @@ fn packets(page: &mut Page, sample: &Sample) {
 fn isps(page: &mut Page, sample: &Sample) {
     let isps = &sample.topology.isps;
     page.family(&family::ISP_UP, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], u64::from(isp.usable))));
+    health::health(page, &sample.report.health);
     page.family(&family::ISP_SHARE, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], isp.share)));
     page.family(&family::ISP_FLOWS, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], sample.flows_of(isp))));
     page.family(&family::ND_PROXY, |rows| {
@@ -247,14 +251,23 @@ impl Rows<'_> {
     }
 
     fn histogram(&mut self, label: &str, latency: &Latency) {
-        let own = labelled(self.family.labels, &[label]);
-        for bound in BUCKET_BOUNDS {
+        let buckets = BUCKET_BOUNDS.iter().map(|bound| (*bound, latency.at_most(*bound)));
+        self.buckets(&[label], buckets, latency.count(), Nanos(latency.sum()));
+    }
+
+    fn durations(&mut self, labels: &[&str], durations: &Durations) {
+        self.buckets(labels, durations.cumulative(), durations.count(), durations.sum());
+    }
+
+    fn buckets(&mut self, labels: &[&str], buckets: impl Iterator<Item = (Nanos, u64)>, count: u64, sum: Nanos) {
+        let own = labelled(self.family.labels, labels);
+        for (bound, at_most) in buckets {
             let le = seconds(bound).to_string();
-            self.write("_bucket", &format!("{own},{}", labelled(&["le"], &[&le])), latency.at_most(bound));
+            self.write("_bucket", &format!("{own},{}", labelled(&["le"], &[&le])), at_most);
         }
-        self.write("_bucket", &format!("{own},{}", labelled(&["le"], &["+Inf"])), latency.count());
-        self.write("_sum", &own, seconds(Nanos(latency.sum())));
-        self.write("_count", &own, latency.count());
+        self.write("_bucket", &format!("{own},{}", labelled(&["le"], &["+Inf"])), count);
+        self.write("_sum", &own, seconds(sum));
+        self.write("_count", &own, count);
     }
 
     fn write(&mut self, suffix: &str, labels: &str, value: impl Display) {

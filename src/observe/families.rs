@@ -97,6 +97,16 @@ families! {
     ERRORS_SUPPRESSED = "sixways_icmpv6_errors_suppressed_total" Counter ["interface"];
     /// 1 while the ISP may carry new packets.
     ISP_UP = "sixways_isp_up" Gauge ["isp"];
+    /// 1 for the state that the ISP is in: unknown, up, degraded, down or drain; 0 for the others.
+    ISP_STATE = "sixways_isp_state" Gauge ["isp", "state"];
+    /// Changes of the ISP's state.
+    ISP_TRANSITIONS = "sixways_isp_transitions_total" Counter ["isp"];
+    /// Probes sent by the ISP.
+    PROBES_SENT = "sixways_probe_sent_total" Counter ["isp", "target"];
+    /// Probes by the ISP that were not answered in time, or refused.
+    PROBES_LOST = "sixways_probe_lost_total" Counter ["isp", "target"];
+    /// Time from a probe to its answer, for all that were answered before their time-out.
+    PROBE_RTT = "sixways_probe_rtt_seconds" Histogram ["isp", "target"];
     /// Share of the steering table that prefers the ISP, 0 to 1.
     ISP_SHARE = "sixways_isp_share_ratio" Gauge ["isp"];
     /// Flows that have a mapping of the ISP.

@@ -3,10 +3,12 @@
 
 pub mod accounting;
 pub mod counters;
+pub mod durations;
 pub mod exporter;
 pub mod exposition;
 pub mod families;
 pub mod flows;
+pub mod isp_health;
 pub mod latency;
 pub mod nd_proxy;
 pub mod report;

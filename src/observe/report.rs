@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::flows::{Stage, class_label};
+use super::isp_health::IspHealth;
 use crate::flow::State;
 use crate::units::{EdgeId, PortId};
 
@@ -114,7 +115,7 @@ impl MemoryReport {
 
 /// What the gateway's privileged parts report, once a second. Where the workers' frames are,
 /// the workers tell: [`super::counters::WorkerCounters::ledger`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Every port.
     pub ports: Vec<PortReport>,
@@ -124,4 +125,6 @@ pub struct Report {
     pub guards: Vec<(EdgeId, GuardCounts)>,
     /// Flow memory.
     pub memory: MemoryReport,
+    /// Every ISP's health.
+    pub health: Vec<IspHealth>,
 }

@@ -1,6 +1,7 @@
 //! What `sixways status` shows, as the control socket hands it over.
 
 mod flows;
+mod health;
 mod nd_proxy;
 
 use std::net::Ipv6Addr;
@@ -16,6 +17,7 @@ use crate::snapshot::Role;
 use crate::units::{Direction, Nanos};
 use crate::verdict::DropReason;
 pub use flows::{EvictionStatus, FlowStatus, RecordStatus};
+pub use health::{HealthStatus, TargetStatus};
 pub use nd_proxy::NdProxyStatus;
 
 /// The whole of it.
@@ -82,6 +84,8 @@ pub struct IspStatus {
     pub interface: String,
     /// Whether it may carry new packets.
     pub up: bool,
+    /// What is known of its health; `None` until it was looked at.
+    pub health: Option<HealthStatus>,
     /// Its router, once one is known.
     pub next_hop: Option<Ipv6Addr>,
     /// Its weight.
@@ -246,10 +250,12 @@ impl Rates<'_> {
         let outbound = self.counted(|sample| sample.translated(isp.id, Direction::Outbound));
         let all: u64 = topology.isps.iter().map(|isp| self.sample.translated(isp.id, Direction::Outbound)).sum();
         let interface = topology.edges.iter().find(|edge| edge.id == isp.edge);
+        let health = self.sample.report.health.iter().find(|health| health.uplink == isp.id);
         IspStatus {
             name: isp.name.clone(),
             interface: interface.map(|edge| edge.name.clone()).unwrap_or_default(),
             up: isp.usable,
+            health: health.map(|health| HealthStatus::of(health, self.sample.at)),
             next_hop: isp.next_hop,
             weight,
             share_by_table: isp.share,

@@ -72,20 +72,12 @@ struct Drop {
 impl Accounts {
     /// Packets that came in by an interface and were sent on.
     pub fn carried_from(&self, interface: &str) -> u64 {
-        self.term(interface, "path", "sent") - self.probes(interface)
+        self.term(interface, "path", "sent")
     }
 
-    /// Packets that the gateway sent by an interface; its kernel's own and its probes are not among them.
+    /// Packets that the gateway sent by an interface; its kernel's own are not among them.
     pub fn sent_by(&self, interface: &str) -> u64 {
-        let port = self.interfaces.iter().find(|port| port.name == interface);
-        port.map_or(0, |port| port.sent.packets.total) - self.probes(interface)
-    }
-
-    /// Probes that left by an interface: one that found no MAC for its router is gone.
-    fn probes(&self, interface: &str) -> u64 {
-        let lost = ["neighbour-unreachable", "no-uplink", "tx-link-down", "tx-ring-full"];
-        let lost: u64 = lost.iter().map(|reason| self.dropped(interface, reason)).sum();
-        self.term(interface, "path", "injected").saturating_sub(lost)
+        self.interfaces.iter().find(|port| port.name == interface).map_or(0, |port| port.sent.packets.total)
     }
 
     /// Packets that came in by an interface and were dropped for `reason`.

@@ -22,7 +22,7 @@ fn config(isps: [(&str, u32); 2], more: &str) -> String {
         };
         text += &format!(
             "[[isp]]\nname = \"{name}\"\ninterface = \"{interface}\"\nprefix = \"{prefix}\"\n\
-             next_hop = \"{next_hop}\"\nweight = {weight}\n",
+             next_hop = \"{next_hop}\"\nprobes = []\nweight = {weight}\n",
         );
     }
     text + more

@@ -32,6 +32,7 @@ internal = ["fd12:3456:789a::/48"]
 [[lan]]
 interface = "lan0"
 [[isp]]
+probes = []
 name = "fiber"
 interface = "wan0"
 mappings = [

@@ -62,11 +62,13 @@ internal = ["fd12:3456:789a::/48"]
 [[lan]]
 interface = "lan0"
 [[isp]]
+probes = []
 name = "fiber"
 interface = "wan0"
 prefix = "2001:db8:1::/48"
 next_hop = "fe80::1"
 [[isp]]
+probes = []
 name = "cable"
 interface = "wan1"
 prefix = "2001:db8:2::/48"

@@ -3,6 +3,7 @@
 mod control;
 mod flows;
 mod gateway;
+mod health;
 mod http;
 mod parsed;
 mod status;
@@ -73,6 +74,7 @@ fn busy_gateway() -> Gateway {
     first.fragments_inserted.add(6);
     first.fragments_found.add(11);
     second.fragments_evicted.add(8);
+    gateway.report.health = health::half_well(gateway.now);
     let neighbours = gateway.observed.nd_counters();
     neighbours.show(UplinkId(1));
     for outcome in [NdOutcome::Answered, NdOutcome::Answered, NdOutcome::NoHost, NdOutcome::RateLimited] {

@@ -9,7 +9,7 @@ use sixways::os;
 use crate::busy_gateway;
 use crate::control::Control;
 
-fn status(socket: &Path, more: &[&str]) -> std::process::Output {
+pub fn status(socket: &Path, more: &[&str]) -> std::process::Output {
     Command::cargo_bin("sixways").unwrap().arg("status").arg("--socket").arg(socket).args(more).output().unwrap()
 }
 
@@ -28,8 +28,8 @@ fn status_of_a_gateway_as_people_read_it() {
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let lines: Vec<String> = page.lines().map(words).collect();
     for expected in [
-        "fiber up fe80::1 1 33.33 % 100.00 % 3,000 0 pps 0 0 pps 7",
-        "cable up fe80::2 2 66.67 % 0.00 % 0 0 pps 0 0 pps 1",
+        "fiber degraded fe80::1 1 33.33 % 100.00 % 3,000 0 pps 0 0 pps 7",
+        "cable DOWN, kept fe80::2 2 66.67 % 0.00 % 0 0 pps 0 0 pps 1",
         "cable 2 0 /s 1 0 1 0 0",
         "lan0 LAN up copy veth 2 12.3 kpps 12.3 Mbit/s 0 pps 0 bit/s",
         "wan0 ISP fiber up copy veth 2 0 pps 0 bit/s 12.3 kpps 12.3 Mbit/s",

@@ -51,7 +51,7 @@ impl Gateway {
     fn try_restart(&mut self, generation: &Generation) -> Result<Dataplane, GatewayError> {
         let barriers = Barriers::set(&self.around, &generation.gate)?;
         if let Some(former) = self.dataplane.take() {
-            self.reporter.report(Some(&former), self.memory.report());
+            self.reporter.report(Some(&former), self.memory.report(), &self.health.health);
             if let Err(error) = former.stop() {
                 tracing::warn!(%error, "a gate could not be closed; its device is gone");
             }

@@ -14,7 +14,7 @@ impl Gateway {
     }
 
     pub(super) fn report(&mut self) {
-        self.reporter.report(self.dataplane.as_ref(), self.memory.report());
+        self.reporter.report(self.dataplane.as_ref(), self.memory.report(), &self.health.health);
     }
 
     pub(super) fn tell_start(&self) {

@@ -1,5 +1,6 @@
 //! [`Status`] on a terminal.
 
+use super::health;
 use crate::cli::amount::{age, count, scaled, share, time};
 use crate::cli::table::{
     Side::{Left, Right},
@@ -15,6 +16,7 @@ pub fn render(status: &Status) -> String {
     let parts = [
         head(status),
         isps(status),
+        health::health(status),
         nd_proxy(status),
         interfaces(status),
         flows(&status.flows),
@@ -55,7 +57,7 @@ fn isps(status: &Status) -> String {
     for isp in &status.isps {
         table.row([
             isp.name.clone(),
-            up_or_down(isp.up),
+            health::state(isp),
             isp.next_hop.map_or_else(|| "none yet".to_owned(), |address| address.to_string()),
             isp.weight.to_string(),
             share(isp.share_by_table),

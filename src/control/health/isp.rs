@@ -3,8 +3,9 @@
 use super::damping::Damping;
 use super::next_hop::NextHop;
 use super::path::{Path, Reach};
-use super::{Cause, Facts};
+use super::{Cause, Facts, Target};
 use crate::control::events::IspState;
+use crate::observe::isp_health::{IspHealth, Wait};
 use crate::units::Nanos;
 
 /// One ISP and all that is known of it.
@@ -26,6 +27,9 @@ pub struct Watched {
     state: IspState,
     cause: Cause,
     since: Nanos,
+    transitions: u64,
+    /// What its targets told at the latest judgement.
+    reach: Reach,
 }
 
 /// Another state than before.
@@ -59,6 +63,8 @@ impl Watched {
             state: IspState::Unknown,
             cause: Cause::Start,
             since: now,
+            transitions: 0,
+            reach: Reach::Unknown,
             facts,
         };
         watched.apply_facts(now);
@@ -87,6 +93,7 @@ impl Watched {
 
     /// Takes the signals together. `reach` is what its targets tell.
     pub fn judge(&mut self, reach: Reach, now: Nanos) -> Option<Change> {
+        self.reach = reach;
         let fault = self.fault(reach);
         let (state, cause) = match (self.state, fault) {
             (IspState::Down, Some(fault)) => {
@@ -127,6 +134,7 @@ impl Watched {
             last_good: self.next_hop.last_heard(),
         };
         (self.state, self.cause, self.since) = (state, cause, now);
+        self.transitions += 1;
         Some(change)
     }
 
@@ -173,18 +181,35 @@ impl Watched {
         self.state
     }
 
-    /// Why.
-    pub const fn cause(&self) -> Cause {
-        self.cause
+    /// All that is known of it.
+    pub fn report(&self) -> IspHealth {
+        IspHealth {
+            isp: self.facts.name.clone(),
+            uplink: self.facts.uplink,
+            state: self.state,
+            cause: self.cause.label(),
+            since: self.since,
+            waits: self.waits(),
+            transitions: self.transitions,
+            router: self.next_hop.report(),
+            targets: self.path.targets.iter().map(Target::report).collect(),
+        }
     }
 
-    /// Since when.
-    pub const fn since(&self) -> Nanos {
-        self.since
-    }
-
-    /// When an outage ends if all stays well.
-    pub fn back_at(&self) -> Option<Nanos> {
-        self.damping.over_at(&self.facts.health).filter(|_| self.state == IspState::Down)
+    /// What it waits for until it is up.
+    fn waits(&self) -> Option<Wait> {
+        match (self.state, self.fault(self.reach)) {
+            (_, Some(Cause::Carrier)) => Some(Wait::Carrier),
+            (_, Some(Cause::NextHop)) => Some(Wait::NextHop),
+            (_, Some(Cause::Probes)) => Some(Wait::Probes),
+            (_, Some(_)) | (IspState::Up | IspState::Degraded | IspState::Drain, None) => None,
+            (IspState::Down | IspState::Unknown, None) if self.facts.next_hop.is_none() => Some(Wait::Route),
+            (IspState::Down, None) => Some(match self.damping.over_at(&self.facts.health) {
+                Some(until) => Wait::HoldDown { until, whole: self.damping.hold(&self.facts.health) },
+                None => Wait::NextHop,
+            }),
+            (IspState::Unknown, None) if !self.facts.has_prefix => Some(Wait::Prefix),
+            (IspState::Unknown, None) => Some(Wait::NextHop),
+        }
     }
 }

@@ -19,6 +19,7 @@ use std::net::Ipv6Addr;
 
 use crate::control::config;
 use crate::control::events::IspState;
+use crate::observe::isp_health::IspHealth;
 use crate::snapshot::Judgement;
 use crate::units::{Nanos, UplinkId};
 pub use isp::Change;
@@ -103,25 +104,6 @@ pub struct Health {
     isps: Vec<Watched>,
     /// When time passed last.
     advanced: Nanos,
-}
-
-/// What is known of one ISP, for whoever shows it.
-#[derive(Debug)]
-pub struct Standing<'a> {
-    /// Its name.
-    pub isp: &'a str,
-    /// Its id.
-    pub uplink: UplinkId,
-    /// What it is fit for.
-    pub state: IspState,
-    /// Why.
-    pub cause: Cause,
-    /// Since when.
-    pub since: Nanos,
-    /// When its outage ends if all stays well.
-    pub back_at: Option<Nanos>,
-    /// Its targets.
-    pub targets: &'a [Target],
 }
 
 impl Health {
@@ -232,16 +214,8 @@ impl Health {
         Some(&isp.path.targets.get(n)?.probe)
     }
 
-    /// Every ISP.
-    pub fn report(&self) -> impl Iterator<Item = Standing<'_>> {
-        self.isps.iter().map(|isp| Standing {
-            isp: &isp.facts.name,
-            uplink: isp.facts.uplink,
-            state: isp.state(),
-            cause: isp.cause(),
-            since: isp.since(),
-            back_at: isp.back_at(),
-            targets: &isp.path.targets,
-        })
+    /// Every ISP, for whoever shows it.
+    pub fn report(&self) -> Vec<IspHealth> {
+        self.isps.iter().map(Watched::report).collect()
     }
 }

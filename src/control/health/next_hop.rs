@@ -4,6 +4,7 @@
 use std::net::Ipv6Addr;
 
 use crate::control::config;
+use crate::observe::isp_health::{RouterHealth, RouterState};
 use crate::units::Nanos;
 
 /// Time between two questions to a router that is gone.
@@ -22,7 +23,9 @@ pub enum Ask {
 #[derive(Debug)]
 pub struct NextHop {
     address: Option<Ipv6Addr>,
-    /// Latest sign of life on its link.
+    /// Since when it is watched.
+    since: Nanos,
+    /// Latest sign of life on its link; at first `since`.
     heard: Nanos,
     /// The latest question, unless it was answered.
     asked: Option<Nanos>,
@@ -35,7 +38,7 @@ pub struct NextHop {
 impl NextHop {
     /// Nothing is known.
     pub const fn new(now: Nanos) -> Self {
-        Self { address: None, heard: now, asked: None, unanswered: 0, answers: false, dead: false }
+        Self { address: None, since: now, heard: now, asked: None, unanswered: 0, answers: false, dead: false }
     }
 
     /// The router is `address` from now on.
@@ -107,6 +110,17 @@ impl NextHop {
     /// The latest sign of life.
     pub const fn last_heard(&self) -> Nanos {
         self.heard
+    }
+
+    /// All that is known of it.
+    pub fn report(&self) -> RouterHealth {
+        let state = match () {
+            () if self.dead => RouterState::Dead,
+            () if !self.answers => RouterState::Mute,
+            () if self.unanswered > 0 => RouterState::Doubtful,
+            () => RouterState::Alive,
+        };
+        RouterHealth { address: self.address, state, heard: (self.heard > self.since).then_some(self.heard) }
     }
 }
 

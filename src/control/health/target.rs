@@ -3,12 +3,25 @@
 use std::collections::VecDeque;
 
 use crate::control::config::{Health, Probe};
+use crate::observe::durations::Durations;
+use crate::observe::isp_health::{TargetHealth, TargetState};
 use crate::units::Nanos;
 
 /// Outcomes that the share of lost probes is taken from.
 const WINDOW: usize = 20;
 /// Fewer outcomes tell no share.
 const FEWEST: usize = 10;
+
+/// Bounds of the histograms of round-trip times: 250 µs and the next 15 doublings, up to 8.192 s.
+const RTT_BOUNDS: [Nanos; 16] = {
+    let mut bounds = [Nanos(0); 16];
+    let mut k = 0;
+    while k < bounds.len() {
+        bounds[k] = Nanos(250_000 << k);
+        k += 1;
+    }
+    bounds
+};
 
 /// What became of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +59,15 @@ pub struct Target {
     has_answered: bool,
     well: bool,
     /// Round-trip time of the latest answer.
-    pub rtt: Option<Nanos>,
-    /// Probes sent.
-    pub sent: u64,
-    /// Probes lost.
-    pub lost: u64,
+    rtt: Option<Nanos>,
+    rtts: Durations,
+    sent: u64,
+    lost: u64,
 }
 
 impl Target {
     /// A target that is first asked at `first`.
-    pub const fn new(probe: Probe, first: Nanos) -> Self {
+    pub fn new(probe: Probe, first: Nanos) -> Self {
         Self {
             probe,
             next: first,
@@ -69,6 +81,7 @@ impl Target {
             has_answered: false,
             well: true,
             rtt: None,
+            rtts: Durations::new(&RTT_BOUNDS),
             sent: 0,
             lost: 0,
         }
@@ -122,6 +135,7 @@ impl Target {
         let in_time = answered && self.probe.max_rtt.is_none_or(|most| rtt <= most);
         if answered {
             self.rtt = Some(rtt);
+            self.rtts.record(rtt);
             self.has_answered = true;
         }
         self.note(in_time, settings);
@@ -173,6 +187,24 @@ impl Target {
     /// Whether it has ever answered.
     pub const fn has_answered(&self) -> bool {
         self.has_answered
+    }
+
+    /// All that is known of it.
+    pub fn report(&self) -> TargetHealth {
+        let state = match (self.has_answered, self.well) {
+            (false, _) => TargetState::Unheard,
+            (true, true) => TargetState::Well,
+            (true, false) => TargetState::Lost,
+        };
+        TargetHealth {
+            name: self.probe.to_string(),
+            state,
+            rtt: self.rtt,
+            loss: self.loss(),
+            sent: self.sent,
+            lost: self.lost,
+            rtts: self.rtts.clone(),
+        }
     }
 }
 

@@ -132,6 +132,6 @@ fn an_isp_that_stays_keeps_its_state_over_a_reload() {
     let mut rig = Rig::new();
     rig.run(1000);
     rig.health.follow(vec![facts("lte", 2), facts("fiber", 0)], Nanos::from_millis(rig.ms));
-    let states: Vec<_> = rig.health.report().map(|standing| (standing.isp.to_owned(), standing.state)).collect();
+    let states: Vec<_> = rig.health.report().into_iter().map(|isp| (isp.isp, isp.state)).collect();
     assert_eq!(states, [("lte".to_owned(), IspState::Unknown), ("fiber".to_owned(), IspState::Up)]);
 }
