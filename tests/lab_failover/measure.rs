@@ -9,7 +9,7 @@ use crate::lab::Lab;
 use crate::lab::gateway::Gateway;
 use crate::stand::Fault;
 use crate::streams::Streams;
-use crate::{CONFIG, SITE, life, services, stand};
+use crate::{SITE, config, life, services, stand};
 
 /// Rates between which the highest one without loss is looked for, and how close.
 const LOWEST: u32 = 1000;
@@ -49,7 +49,7 @@ fn measure() {
     let Some(lab) = Lab::start(2) else { return };
     stand::set_up(&lab);
     let _services = services::Stand::set_up(&lab);
-    let config = if name == TUNED { CONFIG.replace("weight = 3", TUNING) } else { CONFIG.to_owned() };
+    let config = if name == TUNED { config().replace("weight = 3", TUNING) } else { config() };
     let mut gateway = Gateway::start_with(&lab, &(config + SITE));
     let free = loss_free_rate(&lab);
     let load = free * 4 / 5;
