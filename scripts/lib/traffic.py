@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import select
+import signal
 import socket
 import socketserver
 import struct
@@ -179,34 +180,46 @@ def addresses(prefix, count):
 
 
 def burst(words):
-    """Datagrams over many (source, destination) pairs; counts the echoes that came back to the right pair."""
+    """Datagrams over many (source, destination) pairs, until SIGINT at the latest; counts the echoes that came back
+    to the right pair."""
     sources = addresses(words.sources, words.source_count)
     targets = [str(ipaddress.IPv6Address(packed)) for packed in addresses(words.destinations, words.destination_count)]
-    pairs = [(source, target) for target in targets for source in sources] * words.repeat
-    answered = bytearray(len(pairs))
-    wrong = 0
+    pairs = [(source, target) for target in targets for source in sources]
+    answered = bytearray(len(pairs) * words.repeat)
+    stopped = False
+    right = wrong = repeated = 0
     sock = udp_socket()
     sock.setblocking(False)
 
     def drain():
-        nonlocal wrong
+        nonlocal right, wrong, repeated
         while True:
             try:
                 data, sender, local = receive(sock)
             except BlockingIOError:
                 return
             index = struct.unpack("!Q", data[:8])[0]
-            if index < len(pairs) and pairs[index] == (local, sender[0]):
+            if index < len(answered) and pairs[index % len(pairs)] == (local, sender[0]):
+                repeated += answered[index]
+                right += not answered[index]
                 answered[index] = 1
             else:
                 wrong += 1
 
+    def stop(*_):
+        nonlocal stopped
+        stopped = True
+
+    signal.signal(signal.SIGINT, stop)
     started = time.monotonic()
     padding = b"\0" * (words.size - 8)
     sent = 0
-    for index, (source, target) in enumerate(pairs):
+    for index in range(len(answered)):
+        source, target = pairs[index % len(pairs)]
         if index % 32 == 0:
             drain()
+            if stopped:
+                break
             ahead = index / words.rate - (time.monotonic() - started)
             if ahead > 0:
                 time.sleep(ahead)
@@ -217,13 +230,13 @@ def burst(words):
             continue
     elapsed = time.monotonic() - started
     deadline = time.monotonic() + words.wait
-    while not all(answered) and (left := deadline - time.monotonic()) > 0:
+    while right < sent and (left := deadline - time.monotonic()) > 0:
         select.select([sock], [], [], left)
         drain()
     examples = [pair for pair, done in zip(pairs, answered) if done][:4]
     print(json.dumps({
-        "pairs": len(set(pairs)), "sent": sent, "answered": sum(answered), "wrong": wrong, "seconds": elapsed,
-        "examples": [(str(ipaddress.IPv6Address(source)), target) for source, target in examples],
+        "pairs": len(set(pairs[: index + 1])), "sent": sent, "answered": right, "wrong": wrong, "repeated": repeated,
+        "seconds": elapsed, "examples": [(str(ipaddress.IPv6Address(source)), target) for source, target in examples],
     }))
 
 

@@ -1,6 +1,7 @@
 //! Gates, guards, sockets and workers, started in the order in which nothing can leak.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::xdp::device::Device;
 use crate::xdp::ethtool::receive_queues;
 use crate::xdp::umem::XDP_HEADROOM;
 use crate::xdp::{
-    Attach, Gate, GateOptions, Guard, GuardAttach, Pins, PortSpec, SocketOptions, Umem, XskPort, open_worker,
+    Attach, BpfError, Gate, GateOptions, Guard, GuardAttach, Pins, PortSpec, SocketOptions, Umem, XskPort, open_worker,
     plan_queues,
 };
 
@@ -38,6 +39,9 @@ pub(super) struct Surroundings {
     pub(super) bell: Arc<Notify>,
     pub(super) exits: UnboundedSender<(usize, Exit)>,
 }
+
+/// How a gate takes tables: [`Gate::widen`] or [`Gate::apply`].
+type TakeTables = fn(&mut Gate, &GatePort, &[(Ipv6Addr, u16)]) -> Result<(), BpfError>;
 
 /// The gates, guards and workers of one start.
 #[derive(Debug)]
@@ -162,6 +166,19 @@ impl Dataplane {
                     tracing::error!(%error, "no guard; trying again every second");
                     self.unguarded = true;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets every gate `take` its part of `tables`.
+    ///
+    /// # Errors
+    /// When the kernel refuses a table.
+    pub(super) fn gates(&mut self, tables: &GateTables, take: TakeTables) -> Result<(), BpfError> {
+        for port in &tables.ports {
+            if let Some(gate) = self.gates.get_mut(&port.port) {
+                take(gate, port, &tables.own)?;
             }
         }
         Ok(())

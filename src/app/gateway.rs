@@ -1,6 +1,7 @@
 //! The run loop: one thread that hears the kernel, the workers and the operator.
 
 mod publication;
+mod reload;
 mod telling;
 mod verdicts;
 
@@ -10,6 +11,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+pub(crate) use reload::{ReloadRequest, Reloaded};
 
 use super::dataplane::{self, Barriers, Dataplane, Surroundings};
 use super::explainer::Explainer;
@@ -24,8 +27,9 @@ use super::reporter::Reporter;
 use super::routers::Advertised;
 use super::{GatewayError, Places};
 use crate::control::Control;
-use crate::control::config::{Config, OnStop};
+use crate::control::config::{Config, ConfigFile, OnStop};
 use crate::control::events::Events;
+use crate::control::reload::Reloads;
 use crate::limits::HEALTH_NANOS;
 use crate::observe::view::Observed;
 use crate::os::now;
@@ -40,6 +44,7 @@ const TICK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Gateway {
     control: Control,
+    reloads: Reloads,
     around: Surroundings,
     dataplane: Option<Dataplane>,
     memory: Memory,
@@ -72,7 +77,8 @@ impl Gateway {
     ///
     /// # Errors
     /// When the host is not ready or anything is refused.
-    pub async fn start(config: Config, places: &Places) -> Result<Self, GatewayError> {
+    pub async fn start(file: ConfigFile, places: &Places) -> Result<Self, GatewayError> {
+        let config = file.config.clone();
         let host_queues = host_port::make(&config).await?;
         host::check(&config)?;
         let pins = Pins::open(places.bpffs.as_deref())?;
@@ -100,7 +106,7 @@ impl Gateway {
         let (given, orders) = Orders::channel();
         let (events, _inbox) = Events::channel();
         let reporter =
-            Reporter::start(Arc::clone(&observed), &world, explainer, &given, control.config(), &places.socket).await?;
+            Reporter::start(Arc::clone(&observed), &world, explainer, &given, control.config(), &places.socket)?;
         let around = Surroundings {
             pins,
             options: control.config().dataplane.clone(),
@@ -120,6 +126,7 @@ impl Gateway {
         health.follow(control.config(), &generation);
         let mut gateway = Self {
             control,
+            reloads: Reloads::new(file),
             around,
             dataplane: Some(dataplane),
             memory,
@@ -134,6 +141,7 @@ impl Gateway {
             retired: Vec::new(),
         };
         gateway.tell_start();
+        gateway.tell_config(None);
         gateway.report();
         Ok(gateway)
     }
@@ -155,7 +163,8 @@ impl Gateway {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => {
-                    tracing::warn!("SIGHUP: reloading is not built yet; restart the gateway, no packet leaks meanwhile");
+                    // The log has what came of it.
+                    let _ = self.reload(None);
                 }
                 changed = self.control.next_change() => {
                     changed?;
@@ -183,6 +192,7 @@ impl Gateway {
         self.flows.served(now());
         self.memory.sweep(now());
         self.nd_proxies.retry();
+        self.roll_back_if_due();
         if self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
             self.follow()?;
         }

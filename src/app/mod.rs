@@ -24,6 +24,7 @@ use crate::xdp::{BpfError, FlowMemoryError, PinError, SocketError};
 
 pub(crate) use dataplane::socket_options;
 pub use gateway::{Gateway, Outcome};
+pub(crate) use gateway::{ReloadRequest, Reloaded};
 
 /// Where the gateway keeps things.
 #[derive(Clone, Debug)]

@@ -24,10 +24,11 @@ impl Orders {
     /// `verbs`, and those that the run loop answers.
     pub(super) fn verbs(&self, verbs: Verbs) -> Verbs {
         verbs
+            .on_owner("reload", self.give(Gateway::order_reload))
+            .on_owner("confirm", self.give(Gateway::order_confirm))
     }
 
     /// For [`Verbs::on_owner`]: the run loop does `act`, which answers when it likes.
-    #[expect(dead_code, reason = "for the verbs that come next")]
     pub(super) fn give<T: Send + 'static>(&self, act: fn(&mut Gateway, T, Reply)) -> impl Fn(T, Reply) + use<T> {
         let orders = self.0.clone();
         move |arguments, reply| {
@@ -38,7 +39,6 @@ impl Orders {
 }
 
 /// Answers at once.
-#[expect(dead_code, reason = "for the verbs that come next")]
 pub(super) fn answer<E: ToString>(reply: Reply, answer: Result<impl Serialize, E>) {
     let answer = match answer {
         Ok(answer) => serde_json::to_value(answer).map_err(|error| error.to_string()),

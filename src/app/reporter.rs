@@ -1,8 +1,13 @@
 //! Gathers what gates, guards, sockets and devices have counted, and lets it be seen.
 
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::GatewayError;
 use super::dataplane::{Dataplane, OpenPort, gate_counts};
@@ -11,7 +16,7 @@ use super::orders::Orders;
 use crate::control::config::{Config, Mode};
 use crate::control::health::Health;
 use crate::control::socket::{ControlSocket, Verbs};
-use crate::observe::exporter;
+use crate::observe::exporter::{self, ListenError};
 use crate::observe::flows;
 use crate::observe::report::{MemoryReport, PortReport, Report};
 use crate::observe::status::Status;
@@ -28,14 +33,27 @@ pub(super) struct Reporter {
     observed: Arc<Observed>,
     device: Device,
     zero_copy: bool,
+    /// Where it listens, and the task that serves.
+    exporter: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
+}
+
+/// What becomes of the exporter.
+#[derive(Debug)]
+pub(super) enum NewExporter {
+    /// It stays.
+    Same,
+    /// It ends.
+    None,
+    /// It listens elsewhere.
+    Another(SocketAddr, TcpListener),
 }
 
 impl Reporter {
-    /// Serves metrics and control socket from here on.
+    /// Serves metrics and control socket from here on. Call it within the runtime.
     ///
     /// # Errors
     /// When the address of `[metrics] listen` or the place of the socket cannot be had.
-    pub(super) async fn start(
+    pub(super) fn start(
         observed: Arc<Observed>,
         world: &World,
         explainer: Explainer,
@@ -52,12 +70,39 @@ impl Reporter {
                 encode(explainer.answer(&question).map_err(|error| error.to_string())?)
             });
         tokio::spawn(ControlSocket::bind(socket)?.serve(orders.verbs(verbs)));
-        if let Some(address) = config.metrics.listen {
-            let listener = exporter::listen(address).await?;
-            tokio::spawn(exporter::serve(listener, Arc::clone(&observed)));
-        }
         let device = Device::open().map_err(GatewayError::system("open a socket for device queries"))?;
-        Ok(Self { observed, device, zero_copy: config.dataplane.mode == Mode::ZeroCopy })
+        let zero_copy = config.dataplane.mode == Mode::ZeroCopy;
+        let mut reporter = Self { observed, device, zero_copy, exporter: None };
+        let exporter = reporter.open_exporter(config)?;
+        reporter.use_exporter(exporter);
+        Ok(reporter)
+    }
+
+    /// Opens the exporter's socket where `[metrics] listen` asks for another one than there is.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub(super) fn open_exporter(&self, config: &Config) -> Result<NewExporter, ListenError> {
+        let wanted = config.metrics.listen;
+        if wanted == self.exporter.as_ref().map(|(address, _)| *address) {
+            return Ok(NewExporter::Same);
+        }
+        let Some(address) = wanted else { return Ok(NewExporter::None) };
+        Ok(NewExporter::Another(address, exporter::listen(address)?))
+    }
+
+    /// Serves metrics by it from now on, and no longer by the former one.
+    pub(super) fn use_exporter(&mut self, new: NewExporter) {
+        let new = match new {
+            NewExporter::Same => return,
+            NewExporter::None => None,
+            NewExporter::Another(address, listener) => {
+                Some((address, tokio::spawn(exporter::serve(listener, Arc::clone(&self.observed)))))
+            }
+        };
+        if let Some((_, former)) = std::mem::replace(&mut self.exporter, new) {
+            former.abort();
+        }
     }
 
     /// Tells what is not counted.

@@ -5,10 +5,12 @@
 
 mod amount;
 mod check;
+mod confirm;
 mod explain;
 mod flows;
 mod map;
 mod release;
+mod reload;
 mod replay;
 mod run;
 mod status;
@@ -53,6 +55,10 @@ enum Verb {
     Replay(replay::Args),
     /// Start the gateway and forward until a signal ends it
     Run(run::Args),
+    /// Read the configuration anew and put it in force, whole, or say why the former one stays
+    Reload(reload::Args),
+    /// Keep what `sixways reload --confirm TIME` has put in force
+    Confirm(confirm::Args),
     /// See ISPs, rates, flows, drops, latency and the accounting of the running gateway
     Status(status::Args),
     /// List the flows of the running gateway: both ends, outside address, ISP, state and age
@@ -81,6 +87,8 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Explain(args) => explain::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Reload(args) => reload::run(&args),
+        Verb::Confirm(args) => confirm::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(&args),
         Verb::Release(args) => release::run(&args),

@@ -8,11 +8,12 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{Gateway, Outcome, Places};
+use crate::control::config::ConfigFile;
 
 /// Where configuration and state are.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration
+    /// The configuration; SIGHUP and `sixways reload` read it anew
     #[arg(long, value_name = "FILE", default_value = "/etc/sixways/sixways.toml")]
     config: PathBuf,
     /// Directory of what must outlast a restart: ids and the hash key
@@ -34,7 +35,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_target(false)
         .with_writer(std::io::stderr)
         .init();
-    let config = super::load(&args.config)?;
+    let path = std::path::absolute(&args.config).with_context(|| format!("cannot find {}", args.config.display()))?;
+    let config = ConfigFile::read(&path)?;
     let places = Places { bpffs: args.bpffs.clone(), state: args.state.clone(), socket: args.socket.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(async { Gateway::start(config, &places).await?.run().await })?;

@@ -18,6 +18,7 @@ pub mod mirror;
 pub mod nd_proxy;
 pub mod neighbours;
 pub mod netlink;
+pub mod reload;
 pub mod socket;
 pub mod state;
 

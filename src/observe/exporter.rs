@@ -35,12 +35,16 @@ pub struct ListenError {
     error: io::Error,
 }
 
-/// Opens the exporter's socket.
+/// Opens the exporter's socket. Call it within the runtime.
 ///
 /// # Errors
 /// When the address is taken or not this host's.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|error| ListenError { address, error })
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let listener = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    listener.map_err(|error| ListenError { address, error })
 }
 
 /// Serves `observed` until the task is dropped.

@@ -8,6 +8,7 @@ mod health;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use super::config::ConfigFacts;
 use super::durations::Durations;
 use super::families::{self as family, Family, Kind};
 use super::latency::Latency;
@@ -41,6 +42,7 @@ pub fn render(observed: &Observed, now: Nanos) -> String {
     page.one(&family::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
     page.one(&family::START_TIME, &[], observed.started().as_secs_f64());
     page.one(&family::GENERATION, &[], sample.topology.generation);
+    configuration(&mut page, &observed.config());
     interfaces(&mut page, &sample);
     packets(&mut page, &sample);
     isps(&mut page, &sample);
@@ -50,6 +52,12 @@ pub fn render(observed: &Observed, now: Nanos) -> String {
     sockets(&mut page, &sample);
     workers(&mut page, &sample, &observed.heartbeat_ages(now));
     page.0
+}
+
+fn configuration(page: &mut Page, config: &ConfigFacts) {
+    page.one(&family::CONFIG_INFO, &[&config.sha256], 1);
+    page.one(&family::CONFIG_SUCCESSFUL, &[], u8::from(config.failure.is_none()));
+    page.one(&family::CONFIG_SUCCESS_TIME, &[], config.since.as_secs_f64());
 }
 
 fn interfaces(page: &mut Page, sample: &Sample) {

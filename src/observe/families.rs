@@ -57,6 +57,12 @@ families! {
     START_TIME = "sixways_start_time_seconds" Gauge [];
     /// Number of the generation that the workers read; one more with each change of configuration, routes or links.
     GENERATION = "sixways_config_generation" Gauge [];
+    /// Always 1; SHA-256 of the configuration file in force as a label.
+    CONFIG_INFO = "sixways_config_info" Gauge ["sha256"];
+    /// 1 while the latest reload of the configuration was successful, or there was none; 0 after one that was refused or taken back.
+    CONFIG_SUCCESSFUL = "sixways_config_last_reload_successful" Gauge [];
+    /// When the configuration came into force, in seconds since the Unix epoch.
+    CONFIG_SUCCESS_TIME = "sixways_config_last_reload_success_timestamp_seconds" Gauge [];
     /// Always 1; role, mode in force, driver and receive queues as labels.
     INTERFACE_INFO = "sixways_interface_info" Gauge ["interface", "role", "mode", "driver", "queues"];
     /// 1 while the interface has carrier.

@@ -2,6 +2,7 @@
 //! exporter and the content of `status`.
 
 pub mod accounting;
+pub mod config;
 pub mod counters;
 pub mod durations;
 pub mod exporter;

@@ -9,6 +9,7 @@ use std::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 
 use super::accounting::{Account, accounts};
+use super::config::ConfigStatus;
 use super::sample::Sample;
 use super::topology::{NamedEdge, NamedIsp, Topology};
 use super::view::Observed;
@@ -31,6 +32,8 @@ pub struct Status {
     pub age_seconds: f64,
     /// Number of the generation that the workers read.
     pub generation: u64,
+    /// The configuration.
+    pub config: ConfigStatus,
     /// Why it is not ready, one reason a line; empty when it is.
     pub not_ready: String,
     /// Every ISP.
@@ -209,6 +212,7 @@ impl Status {
             uptime_seconds: started.elapsed().unwrap_or_default().as_secs_f64(),
             age_seconds: now.since(sample.at).0 as f64 / 1e9,
             generation: topology.generation,
+            config: ConfigStatus::of(&observed.config(), now),
             not_ready: observed.readiness(now).err().unwrap_or_default(),
             isps: topology.isps.iter().map(|isp| rates.isp(isp, weight(&isp.name))).collect(),
             nd_proxy: rates.nd_proxy(),

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::config::ConfigFacts;
 use super::counters::WorkerCounters;
 use super::latency::{LatencyCollector, LatencyRecorder};
 use super::nd_proxy::NdCounters;
@@ -42,6 +43,7 @@ pub struct Observed {
     snapshot: Arc<ArcSwap<Snapshot>>,
     running: ArcSwap<Vec<Arc<WorkerCounters>>>,
     facts: ArcSwap<Facts>,
+    config: ArcSwap<ConfigFacts>,
     latest: ArcSwap<Sample>,
     /// The sample that rates start from.
     earlier: ArcSwapOption<Sample>,
@@ -76,6 +78,7 @@ impl Observed {
             snapshot,
             running: ArcSwap::default(),
             facts: ArcSwap::default(),
+            config: ArcSwap::default(),
             latest: ArcSwap::from_pointee(empty),
             earlier: ArcSwapOption::empty(),
             nd_proxy: Arc::default(),
@@ -109,6 +112,16 @@ impl Observed {
     /// Replaces what `status` is told by the run loop: at the start and after a reload.
     pub fn set_facts(&self, facts: Facts) {
         self.facts.store(Arc::new(facts));
+    }
+
+    /// Replaces what is known of the configuration.
+    pub fn set_config(&self, config: ConfigFacts) {
+        self.config.store(Arc::new(config));
+    }
+
+    /// What is known of the configuration.
+    pub fn config(&self) -> Arc<ConfigFacts> {
+        self.config.load_full()
     }
 
     /// The gates count `gates` and hand frames to no socket; new sockets are about to be opened.

@@ -1,5 +1,6 @@
 //! The gate of one port: its program, its maps, its link.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::Ipv6Addr;
@@ -18,7 +19,7 @@ use super::link::{adopt, is_attached, linux_has};
 use super::pins::{Pins, unpin};
 use super::tables::{HashTable, Table, TrieTable};
 use crate::observe::report::GateCounts;
-use crate::snapshot::{GateAction, GatePort, GateRole};
+use crate::snapshot::{GateAction, GateEdge, GatePort, GateRole};
 use crate::units::EdgeId;
 
 static PROGRAM: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/gate.bpf.o"));
@@ -166,26 +167,29 @@ impl Gate {
         Ok(())
     }
 
+    /// Adds what is new in the tables, and keeps what is no longer in them: before workers get a snapshot
+    /// by which they send what only the new tables let back in.
+    ///
+    /// # Errors
+    /// When a map is full or the kernel refuses.
+    pub fn widen(&mut self, port: &GatePort, own: &[(Ipv6Addr, u16)]) -> Result<(), BpfError> {
+        let failed = |table| move |error| BpfError::table(&port.interface, table, error);
+        self.own_table.add(&own_entries(own)).map_err(failed("own addresses"))?;
+        self.mac_table.add(&mac_entries(port)).map_err(failed("MAC addresses"))?;
+        self.route_table.add(&route_entries(port)).map_err(failed("routes"))?;
+        self.edge_table.add(&edge_entries(port)).map_err(failed("edges"))
+    }
+
     /// Puts new tables in place of the old, entry by entry.
     ///
     /// # Errors
     /// When a map is full or the kernel refuses.
     pub fn apply(&mut self, port: &GatePort, own: &[(Ipv6Addr, u16)]) -> Result<(), BpfError> {
         let failed = |table| move |error| BpfError::table(&port.interface, table, error);
-        let own = own.iter().map(|(address, edges)| (address.octets(), u64::from(*edges)));
-        self.own_table.set(&own.collect()).map_err(failed("own addresses"))?;
-        let macs = port.edges.iter().flat_map(|edge| edge.macs.iter().map(|mac| (mac_key(mac.0, edge.edge), 1)));
-        self.mac_table.set(&macs.collect()).map_err(failed("MAC addresses"))?;
-        let routes = port.routes.iter().map(|route| {
-            let length = 32 + u32::from(route.prefix.len());
-            ((length, route_key(route.edge, route.prefix.address())), action(route.action))
-        });
-        self.route_table.set(&routes.collect()).map_err(failed("routes"))?;
-        let edges = port
-            .edges
-            .iter()
-            .map(|edge| (edge.vlan.map_or(UNTAGGED, u32::from), [u32::from(edge.edge.0), role(edge.role)]));
-        self.edge_table.set(&edges.collect()).map_err(failed("edges"))?;
+        self.own_table.set(&own_entries(own)).map_err(failed("own addresses"))?;
+        self.mac_table.set(&mac_entries(port)).map_err(failed("MAC addresses"))?;
+        self.route_table.set(&route_entries(port)).map_err(failed("routes"))?;
+        self.edge_table.set(&edge_entries(port)).map_err(failed("edges"))?;
         self.edges = port.edges.iter().map(|edge| edge.edge).collect();
         Ok(())
     }
@@ -252,6 +256,27 @@ impl Gate {
         let id = self.xdp().attach_to_if_index(port.ifindex, mode)?;
         Ok(self.xdp().take_link(id)?.try_into().expect("Linux 5.9 and later make BPF links"))
     }
+}
+
+fn own_entries(own: &[(Ipv6Addr, u16)]) -> BTreeMap<[u8; 16], u64> {
+    own.iter().map(|(address, edges)| (address.octets(), u64::from(*edges))).collect()
+}
+
+fn mac_entries(port: &GatePort) -> BTreeMap<[u8; 8], u32> {
+    port.edges.iter().flat_map(|edge| edge.macs.iter().map(|mac| (mac_key(mac.0, edge.edge), 1))).collect()
+}
+
+fn route_entries(port: &GatePort) -> BTreeMap<(u32, [u8; 20]), u32> {
+    let routes = port.routes.iter().map(|route| {
+        let length = 32 + u32::from(route.prefix.len());
+        ((length, route_key(route.edge, route.prefix.address())), action(route.action))
+    });
+    routes.collect()
+}
+
+fn edge_entries(port: &GatePort) -> BTreeMap<u32, [u32; 2]> {
+    let vlan = |edge: &GateEdge| edge.vlan.map_or(UNTAGGED, u32::from);
+    port.edges.iter().map(|edge| (vlan(edge), [u32::from(edge.edge.0), role(edge.role)])).collect()
 }
 
 fn mac_key(mac: [u8; 6], edge: EdgeId) -> [u8; 8] {

@@ -25,17 +25,26 @@ impl<M: Store<K, V>, K: Ord + Copy, V: Copy + PartialEq> Table<M, K, V> {
         Self { map, held: BTreeMap::new() }
     }
 
-    /// Makes the map hold exactly `wanted`.
+    /// Makes the map hold `wanted`, and what else it holds already.
     ///
     /// # Errors
     /// When the map is full or the kernel refuses. Then it holds a part of the new besides the old.
-    pub(super) fn set(&mut self, wanted: &BTreeMap<K, V>) -> Result<(), MapError> {
+    pub(super) fn add(&mut self, wanted: &BTreeMap<K, V>) -> Result<(), MapError> {
         for (key, value) in wanted {
             if self.held.get(key) != Some(value) {
                 self.map.put(key, value)?;
                 self.held.insert(*key, *value);
             }
         }
+        Ok(())
+    }
+
+    /// Makes the map hold exactly `wanted`.
+    ///
+    /// # Errors
+    /// As [`Table::add`].
+    pub(super) fn set(&mut self, wanted: &BTreeMap<K, V>) -> Result<(), MapError> {
+        self.add(wanted)?;
         let stale: Vec<K> = self.held.keys().filter(|key| !wanted.contains_key(key)).copied().collect();
         for key in stale {
             self.map.delete(&key)?;

@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use super::Lab;
-use super::process::{Daemon, run};
+use super::process::{Daemon, run, try_run};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
 const LIMIT: Duration = Duration::from_secs(20);
@@ -99,6 +99,18 @@ impl<'lab> Gateway<'lab> {
         let mut command = self.lab.command("gw", BINARY);
         command.args(words).arg("--socket").arg(self.lab.dir.join("control.sock"));
         run(&mut command, LIMIT)
+    }
+
+    /// As [`Gateway::ask`], for a verb that may be refused: the error is what it said.
+    pub fn try_ask(&self, words: &[&str]) -> Result<String, String> {
+        let mut command = self.lab.command("gw", BINARY);
+        command.args(words).arg("--socket").arg(self.lab.dir.join("control.sock"));
+        try_run(&mut command, LIMIT)
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        run(Command::new("kill").args(["-s", "HUP", &self.daemon.pid().to_string()]), LIMIT);
     }
 
     /// Takes gate, guard and rules away (`sixways release`); the gateway must be stopped.

@@ -153,6 +153,8 @@ pub struct Burst {
     pub answered: u64,
     /// Echoes that came otherwise.
     pub wrong: u64,
+    /// Echoes that came more than once.
+    pub repeated: u64,
     /// Some answered pairs: source, destination.
     pub examples: Vec<(String, String)>,
 }

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use sixways::flow::{ColdRecord, FlowStore, HeapFlows, Inserted, Record, State, Timeouts, octets};
 use sixways::hash::{FlowKey, HashKey};
 use sixways::npt::Mapping;
+use sixways::observe::config::{ConfigFacts, ReloadFailure};
 use sixways::observe::counters::WorkerCounters;
 use sixways::observe::latency::LatencyRecorder;
 use sixways::observe::report::{GateCounts, GuardCounts, MemoryReport, PortReport, Report, SocketCounts};
@@ -37,6 +38,13 @@ impl Gateway {
             weights: (0..isps).map(|isp| (isp_name(isp), weight(isp))).collect(),
             capped_by: Some("lan0".to_owned()),
             timed_one_in: 64,
+        });
+        observed.set_config(ConfigFacts {
+            file: "/etc/sixways/sixways.toml".to_owned(),
+            sha256: "0123456789abcdef".repeat(4),
+            since: observed.started(),
+            failure: Some(ReloadFailure { reason: "2 errors\n\nerror: the first".to_owned(), at: observed.started() }),
+            confirm_until: None,
         });
         let port = |id: usize| PortReport {
             port: PortId(id as u8),

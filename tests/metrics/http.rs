@@ -17,7 +17,7 @@ use crate::parsed::Parsed;
 fn with_exporter<F: Future<Output = ()>>(gateway: &Gateway, client: impl FnOnce(SocketAddr) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let listener = exporter::listen("[::1]:0".parse().unwrap()).await.unwrap();
+        let listener = exporter::listen("[::1]:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(exporter::serve(listener, Arc::clone(&gateway.observed)));
         client(address).await;

@@ -51,6 +51,10 @@ fn status_of_a_gateway_as_people_read_it() {
     ] {
         assert!(lines.iter().any(|line| line == expected), "`{expected}` is missing in\n{page}");
     }
+    for expected in ["/etc/sixways/sixways.toml in force for ", ", sha256 0123456789ab\n", "s ago: error: the first\n"]
+    {
+        assert!(page.contains(expected), "`{expected}` is missing in\n{page}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::Gateway;
 use crate::app::dataplane::{Barriers, Dataplane};
 use crate::app::{GatewayError, host_port};
 use crate::snapshot::Generation;
+use crate::xdp::Gate;
 
 impl Gateway {
     /// The kernel's state has changed: compile and put in force.
@@ -19,15 +20,12 @@ impl Gateway {
         };
         match &mut self.dataplane {
             Some(dataplane) if dataplane.serves(&generation.gate.ports) => {
-                // Guards, then the snapshot, then the gates: see control::compile.
+                // What is new in guards and gates, then the snapshot, then what is gone: see control::compile.
                 dataplane.guard(&self.around.pins, &generation.gate.guards)?;
+                dataplane.gates(&generation.gate, Gate::widen)?;
                 self.publish(&generation);
                 let Some(dataplane) = &mut self.dataplane else { return Ok(()) };
-                for port in &generation.gate.ports {
-                    if let Some(gate) = dataplane.gates.get_mut(&port.port) {
-                        gate.apply(port, &generation.gate.own)?;
-                    }
-                }
+                dataplane.gates(&generation.gate, Gate::apply)?;
             }
             _ => self.restart_dataplane(&generation),
         }

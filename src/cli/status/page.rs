@@ -8,6 +8,7 @@ use crate::cli::table::{
 };
 use crate::control::config::HOST_PORT;
 use crate::observe::accounting::{Account, Book, Term};
+use crate::observe::config::ConfigStatus;
 use crate::observe::flows::Stage;
 use crate::observe::status::{Counted, FlowStatus, InterfaceStatus, Status, Traffic};
 
@@ -37,7 +38,21 @@ fn head(status: &Status) -> String {
     } else {
         format!("NOT READY: {}", status.not_ready.replace('\n', "; "))
     };
-    format!("sixways {version}, up {up}, generation {generation}: {state}\n")
+    format!("sixways {version}, up {up}, generation {generation}: {state}\n{}", configuration(&status.config))
+}
+
+fn configuration(config: &ConfigStatus) -> String {
+    let ConfigStatus { file, sha256, .. } = config;
+    let mut text =
+        format!("{file} in force for {}, sha256 {}\n", age(config.age_seconds), &sha256[..12.min(sha256.len())]);
+    if let Some(left) = config.confirm_within_seconds {
+        text += &format!("WAITS for `sixways confirm`: the former configuration returns in {}\n", age(left));
+    }
+    if let (Some(reason), Some(seconds)) = (&config.failure, config.failure_age_seconds) {
+        let first = reason.lines().find(|line| line.starts_with("error: ")).or_else(|| reason.lines().next());
+        text += &format!("LAST RELOAD FAILED {} ago: {}\n", age(seconds), first.unwrap_or_default());
+    }
+    text
 }
 
 fn isps(status: &Status) -> String {

@@ -1,10 +1,8 @@
 //! Configuration + kernel state + ids → one generation: what workers read and what the gate
 //! enforces. Pure; the same input gives the same output.
 //!
-//! Order of application (the run loop's duty). Ideally, so that no packet is lost: new and
-//! changed entries of guards and gates, then sockets, then the snapshot, then the deletion of
-//! entries that are gone. Where tables are replaced whole: guards, then the snapshot, then the
-//! gates; a reply may then find the gate closed for a moment to a prefix that is new. In any
+//! Order of application (the run loop's duty), so that no packet is lost: guards, new and
+//! changed entries of the gates, then the snapshot, then the deletion of entries that are gone. In any
 //! order a packet meets one world or the other: workers drop and count what theirs has no
 //! place for, and whatever the kernel makes of a packet, the guards keep foreign sources in.
 

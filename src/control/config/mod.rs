@@ -6,6 +6,7 @@
 
 mod dataplane;
 mod error;
+mod file;
 mod health;
 mod host;
 mod kind;
@@ -26,6 +27,7 @@ use toml::de::DeTable;
 
 pub use dataplane::{Dataplane, Flows, Icmp, Idle, Mode};
 pub use error::{ConfigError, ConfigErrors};
+pub use file::ConfigFile;
 pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind, ProbeType, is_domain_name};
 pub use host::{HOST_DEVICE, HOST_PORT, Host, Ipv4, OnStop};
 pub use kind::{Kind, Word};
@@ -40,11 +42,7 @@ use reader::{Errors, Place};
 /// # Errors
 /// Everything that is wrong with the file.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let place = Place { path: String::new(), span: 0..0 };
-        ConfigErrors::new("", vec![(place, Problem::Unreadable(error.to_string()))]).of_file(path)
-    })?;
-    parse(&text).map_err(|errors| errors.of_file(path))
+    Ok(ConfigFile::read(path)?.config)
 }
 
 /// The configuration in `text`.

@@ -1,0 +1,44 @@
+//! The configuration changes while packets flow: whole or not at all, and nobody's flow notices.
+
+#[path = "../lab_recovery/flows.rs"]
+mod flows;
+#[path = "../lab/mod.rs"]
+mod lab;
+mod refused;
+mod under_load;
+
+use lab::Lab;
+use lab::gateway::Gateway;
+use lab::steps::Steps;
+use lab::traffic::Server;
+
+/// The configuration that the lab starts with, and changes of it.
+pub fn lab_config() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml")).expect("configs/lab.toml")
+}
+
+/// The value of a metric without labels, or the row with them.
+pub fn metric(gateway: &Gateway<'_>, name: &str) -> String {
+    let page = gateway.metrics();
+    let row = page.lines().find_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+    row.unwrap_or_else(|| panic!("no {name} in\n{page}")).1.to_owned()
+}
+
+#[test]
+fn another_configuration_is_put_in_force_whole_or_not_at_all() {
+    let Some(lab) = Lab::start(2) else { return };
+    let _server = Server::start(&lab, "srv", true);
+    let mut gateway = Gateway::start(&lab, "");
+    let mut steps = Steps::new(&lab);
+    steps.step("reloads under load", &mut gateway, |gateway| {
+        under_load::reload_under_load(&lab, gateway, under_load::count());
+    });
+    steps.step("a bad file keeps the old one", &mut gateway, |gateway| refused::bad_file(gateway));
+    steps.step("what needs a restart is refused by name", &mut gateway, |gateway| refused::fixed_keys(gateway));
+    steps.step("a file for root's eyes only, by SIGHUP", &mut gateway, |gateway| refused::hang_up(&lab, gateway));
+    steps.step("the exporter moves", &mut gateway, |gateway| refused::exporter_moves(&lab, gateway));
+    steps.step("tried, not confirmed, taken back", &mut gateway, |gateway| refused::rolled_back(gateway));
+    steps.step("tried and confirmed", &mut gateway, |gateway| refused::confirmed(gateway));
+    steps.step_alone("the end", || assert!(gateway.stop().success(), "{}", gateway.log()));
+    steps.finish();
+}
