@@ -113,8 +113,17 @@ limits! {
     NETLINK_QUIET_NANOS: u64 = 5_000_000, "nanoseconds";
     /// Longest time that a burst of netlink events puts off control's look.
     NETLINK_PATIENCE_NANOS: u64 = 50_000_000, "nanoseconds";
-    /// Time without a turn after which a worker counts as stalled.
+    /// Time without a turn after which `/healthz` says that a worker is stalled.
     HEARTBEAT_MAX_AGE_NANOS: u64 = 2_000_000_000, "nanoseconds";
+    /// Time between two looks of the watchdog.
+    WATCHDOG_LOOK_NANOS: u64 = 250_000_000, "nanoseconds";
+    /// Time without a turn after which a worker is taken to hang, and the process ends.
+    WORKER_STALL_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Time that a worker has to empty its rings and to close its sockets when it is told to stop; then the
+    /// process ends.
+    WORKER_STOP_NANOS: u64 = 15_000_000_000, "nanoseconds";
+    /// Time without a turn after which the run loop is taken to hang, and the process ends.
+    CONTROL_STALL_NANOS: u64 = 60_000_000_000, "nanoseconds";
     /// Connections to the exporter at the same time; more wait.
     SCRAPE_CONNECTIONS: usize = 32, "connections";
     /// Time that one scrape may take, from connection to the last octet.
@@ -192,6 +201,14 @@ limits! {
     ND_GROUPS: usize = 256, "groups";
     /// Events that wait to be written into the event log; more are counted as lost.
     EVENT_QUEUE: usize = 1024, "events";
+    /// Size of a file of the event log; when it is full, a new one is begun.
+    EVENT_LOG_OCTETS: u64 = 4_194_304, "octets";
+    /// Files of the event log; the oldest is removed for a new one.
+    EVENT_LOG_FILES: usize = 8, "files";
+    /// Time without events after which a running gateway touches its event log, to say when it last lived.
+    EVENT_LOG_TOUCH_NANOS: u64 = 10_000_000_000, "nanoseconds";
+    /// Time that an ending gateway waits for its event log to be written.
+    EVENT_LOG_PATIENCE_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Rest after a look at the kernel's tables, in multiples of the time that the look took.
     NETLINK_REST: u32 = 4, "times";
 }

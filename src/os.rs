@@ -3,6 +3,7 @@
 //! readers, control's and `xdp/`'s, must understand alike. With `xdp/` the only place with unsafe code.
 #![expect(unsafe_code, reason = "system calls")]
 
+mod backtrace;
 mod packet;
 mod vlan;
 
@@ -11,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use crate::units::Nanos;
+pub use backtrace::{backtrace_of, kernel_view, thread_id};
 pub use packet::PacketSocket;
 pub use vlan::vlan;
 
@@ -20,6 +22,11 @@ pub fn now() -> Nanos {
     // SAFETY: `time` is a valid timespec for the call to fill; this clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     Nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
+}
+
+/// The kernel's boot id: [`now`] goes on within one boot only. Empty without procfs.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// Asks the processor to have the cache line of `value` near when it is read, in a moment.

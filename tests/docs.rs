@@ -1,4 +1,4 @@
-//! docs/{drops,metrics,limits}.md say what the code says.
+//! docs/{drops,events,metrics,limits}.md say what the code says.
 //!
 //! `UPDATE_DOCS=1 cargo test --test docs` writes the code's part of the tables; columns that only
 //! people can fill (what to do, what to alarm on) are kept, and must not be empty.
@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
 
+use sixways::control::events::Event;
 use sixways::limits;
 use sixways::observe::families;
 use sixways::verdict::DropReason;
@@ -111,7 +112,7 @@ fn metrics() {
 #[test]
 fn metrics_names_no_family_that_is_not_exported() {
     let known: HashSet<&str> = families::ALL.iter().map(|family| family.name).collect();
-    for name in ["metrics.md", "drops.md", "limits.md"] {
+    for name in ["metrics.md", "drops.md", "limits.md", "events.md"] {
         let doc = Doc::open(name);
         let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
         for word in doc.text.split(word).filter(|word| word.starts_with("sixways_")) {
@@ -120,6 +121,20 @@ fn metrics_names_no_family_that_is_not_exported() {
             assert!(known.contains(family), "{name} names {word}");
         }
     }
+}
+
+#[test]
+fn events() {
+    let doc = Doc::open("events.md");
+    let rows: Vec<_> = Event::KINDS
+        .iter()
+        .zip(Event::FIELDS)
+        .map(|((kind, meaning), (_, fields))| {
+            let fields: Vec<_> = fields.iter().map(|(name, meaning)| format!("{}: {meaning}", code(name))).collect();
+            vec![code(kind), (*meaning).to_owned(), fields.join(" ")]
+        })
+        .collect();
+    doc.holds(&["kind", "meaning", "holds"], &rows, 0);
 }
 
 #[test]

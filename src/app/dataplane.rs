@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::GatewayError;
+use super::watchdog::Watchdog;
 use crate::control::config::{Dataplane as Options, Idle, Mode};
 use crate::observe::counters::WorkerCounters;
 use crate::observe::latency::LatencyRecorder;
@@ -38,6 +39,7 @@ pub(super) struct Surroundings {
     /// Notified by workers that have told something.
     pub(super) bell: Arc<Notify>,
     pub(super) exits: UnboundedSender<(usize, Exit)>,
+    pub(super) watchdog: Watchdog,
 }
 
 /// How a gate takes tables: [`Gate::widen`] or [`Gate::apply`].
@@ -143,7 +145,7 @@ impl Dataplane {
     pub(super) fn serves(&self, ports: &[GatePort]) -> bool {
         ports.iter().all(|port| {
             let open = self.ports.iter().any(|open| open.port == port.port && open.ifindex == port.ifindex);
-            open && self.gates.get(&port.port).is_some_and(Gate::is_attached)
+            open && self.is_gated(port.port)
         })
     }
 
@@ -182,6 +184,11 @@ impl Dataplane {
             }
         }
         Ok(())
+    }
+
+    /// Whether the gate of `port` is on its device.
+    pub(super) fn is_gated(&self, port: PortId) -> bool {
+        self.gates.get(&port).is_some_and(Gate::is_attached)
     }
 
     /// Whether every gate is on its device and no guard is missing.
@@ -240,13 +247,15 @@ fn spawn(
     (counters, latency): (Arc<WorkerCounters>, LatencyRecorder),
 ) -> Result<Thread, GatewayError> {
     let channel = Channel::new(counters, Arc::clone(&around.bell)).map_err(GatewayError::system("make an eventfd"))?;
+    let channel = Arc::new(channel);
+    around.watchdog.watch(worker::thread_name(index), &channel);
     let ports = sockets.into_iter().map(|port| (port.port(), port)).collect();
     let idle = match around.options.idle {
         Idle::Busy => IdlePolicy::Busy,
         Idle::Adaptive => IdlePolicy::Adaptive,
     };
     let options = worker::Options { batch: around.options.batch, idle };
-    let worker = Worker::new(memory, ports, around.world.clone(), Arc::new(channel), latency, options);
+    let worker = Worker::new(memory, ports, around.world.clone(), channel, latency, options);
     let exits = around.exits.clone();
     worker::spawn(index, core, worker, move |exit| {
         // Nobody listens any more only when the gateway ends anyway.

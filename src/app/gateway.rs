@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use time::OffsetDateTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -19,12 +20,16 @@ use super::explainer::Explainer;
 use super::health::HealthWatch;
 use super::host;
 use super::host_port;
+use super::interfaces::Interfaces;
 use super::memory::Memory;
 use super::nd_proxy::NdProxies;
 use super::orders::{Order, Orders};
 use super::privileges;
+use super::recorder::Recorder;
 use super::reporter::Reporter;
 use super::routers::Advertised;
+use super::traffic::TrafficMeter;
+use super::watchdog::Watchdog;
 use super::{GatewayError, Places};
 use crate::control::Control;
 use crate::control::config::{Config, ConfigFile, OnStop};
@@ -59,6 +64,8 @@ pub struct Gateway {
     orders: UnboundedReceiver<Order>,
     /// Where is told what happens.
     events: Events,
+    traffic: TrafficMeter,
+    interfaces: Interfaces,
     /// Former snapshots that a worker's latest batch may still have seen.
     retired: Vec<Arc<Snapshot>>,
 }
@@ -104,7 +111,9 @@ impl Gateway {
         let max_frame = dataplane::max_frame(&control.config().dataplane);
         let explainer = Explainer::new(world.clone(), Arc::clone(&tables), max_frame as usize);
         let (given, orders) = Orders::channel();
-        let (events, _inbox) = Events::channel();
+        let recorder = Recorder::new(&places.state, Arc::clone(observed.telling()));
+        let last_alive = recorder.last_alive();
+        let events = recorder.start().map_err(GatewayError::system("start a thread"))?;
         let reporter =
             Reporter::start(Arc::clone(&observed), &world, explainer, &given, control.config(), &places.socket)?;
         let around = Surroundings {
@@ -115,7 +124,9 @@ impl Gateway {
             observed,
             bell: Arc::default(),
             exits: sender,
+            watchdog: Watchdog::default(),
         };
+        around.watchdog.start(events.clone()).map_err(GatewayError::system("start a thread"))?;
         let barriers = Barriers::set(&around, &generation.gate)?;
         let dataplane = Dataplane::start(&around, &generation, barriers)?;
         let counters = Arc::clone(around.observed.nd_counters());
@@ -138,9 +149,12 @@ impl Gateway {
             exits,
             orders,
             events,
+            traffic: TrafficMeter::new(OffsetDateTime::now_utc()),
+            interfaces: Interfaces::default(),
             retired: Vec::new(),
         };
         gateway.tell_start();
+        gateway.tell_started(last_alive, &generation.gate.ports);
         gateway.tell_config(None);
         gateway.report();
         Ok(gateway)
@@ -151,6 +165,20 @@ impl Gateway {
     /// # Errors
     /// When a worker panics or the kernel can no longer be followed.
     pub async fn run(mut self) -> Result<Outcome, GatewayError> {
+        let events = self.events.clone();
+        let ended = match self.serve().await {
+            Ok(()) => self.stop().await,
+            Err(error) => {
+                self.tell_traffic();
+                Err(error)
+            }
+        };
+        telling::tell_end(&events, &ended);
+        ended
+    }
+
+    /// Serves until a signal says stop.
+    async fn serve(&mut self) -> Result<(), GatewayError> {
         let mut terminate = catch(SignalKind::terminate())?;
         let mut interrupt = catch(SignalKind::interrupt())?;
         let mut hangup = catch(SignalKind::hangup())?;
@@ -159,9 +187,10 @@ impl Gateway {
         let mut pulse = tokio::time::interval(Duration::from_nanos(HEALTH_NANOS));
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            self.around.watchdog.turn();
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
                 _ = hangup.recv() => {
                     // The log has what came of it.
                     let _ = self.reload(None);
@@ -174,18 +203,17 @@ impl Gateway {
                     self.hear_workers();
                     self.mind_health()?;
                 }
-                Some(order) = self.orders.recv() => order(&mut self),
+                Some(order) = self.orders.recv() => order(self),
                 Some(heard) = self.routers.recv() => self.health.advertised(heard),
                 _ = pulse.tick() => self.mind_health()?,
                 Some((worker, exit)) = self.exits.recv() => {
                     if let Exit::Panicked(text) = exit {
-                        return Err(GatewayError::Panicked { worker, text });
+                        return Err(self.panicked(worker, text));
                     }
                 }
                 _ = tick.tick() => self.tick()?,
             }
         }
-        self.stop().await
     }
 
     fn tick(&mut self) -> Result<(), GatewayError> {
@@ -201,6 +229,7 @@ impl Gateway {
         self.retired.retain(|snapshot| snapshot.generation + 1 > oldest);
         self.check_ledgers();
         self.report();
+        self.tell_hourly_traffic();
         Ok(())
     }
 
@@ -209,13 +238,14 @@ impl Gateway {
         if let Some(dataplane) = self.dataplane.take() {
             dataplane.stop()?;
         }
+        self.tell_traffic();
         while let Ok((worker, exit)) = self.exits.try_recv() {
             match exit {
                 Exit::Stopped(ledger) if ledger.lost() != 0 || ledger.free != ledger.total => {
                     tracing::error!(worker, ?ledger, "frames are missing at the end; please report this");
                 }
                 Exit::Stopped(_) => {}
-                Exit::Panicked(text) => return Err(GatewayError::Panicked { worker, text }),
+                Exit::Panicked(text) => return Err(self.panicked(worker, text)),
             }
         }
         match on_stop {

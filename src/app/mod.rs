@@ -7,12 +7,16 @@ mod gateway;
 mod health;
 mod host;
 mod host_port;
+mod interfaces;
 mod memory;
 mod nd_proxy;
 mod orders;
 mod privileges;
+mod recorder;
 mod reporter;
 mod routers;
+mod traffic;
+mod watchdog;
 
 use std::io;
 use std::path::PathBuf;

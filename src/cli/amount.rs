@@ -43,6 +43,11 @@ pub fn share(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
+/// How long something took that may have been short or long.
+pub fn span(seconds: f64) -> String {
+    if seconds < 60.0 { time((seconds * 1e9) as u64) } else { age(seconds) }
+}
+
 /// A long time, in its two largest units.
 pub fn age(seconds: f64) -> String {
     let seconds = seconds as u64;
@@ -87,6 +92,9 @@ mod tests {
             [(0, "0"), (850, "850 ns"), (1_790, "1.79 µs"), (12_300_000, "12.3 ms"), (9_990_000_000, "9.99 s")]
         {
             assert_eq!(time(nanos), text);
+        }
+        for (seconds, text) in [(0.0129, "12.9 ms"), (3.0, "3.00 s"), (61.0, "1 min 1 s")] {
+            assert_eq!(span(seconds), text);
         }
         for (seconds, text) in [(59.9, "59 s"), (61.0, "1 min 1 s"), (11_520.0, "3 h 12 min"), (200_000.0, "2 d 7 h")] {
             assert_eq!(age(seconds), text);

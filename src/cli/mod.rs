@@ -8,6 +8,7 @@ mod check;
 mod confirm;
 mod explain;
 mod flows;
+mod history;
 mod map;
 mod release;
 mod reload;
@@ -63,6 +64,8 @@ enum Verb {
     Status(status::Args),
     /// List the flows of the running gateway: both ends, outside address, ISP, state and age
     Flows(flows::Args),
+    /// Tell outages, availability and bytes of each ISP from the event log: no gateway needed
+    History(history::Args),
     /// Take gate, guard and rules away: the kernel routes as it likes
     Release(release::Args),
 }
@@ -91,6 +94,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Confirm(args) => confirm::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(&args),
+        Verb::History(args) => history::run(&args),
         Verb::Release(args) => release::run(&args),
     }
 }

@@ -3,6 +3,7 @@
 //! Whoever makes something happen holds an [`Events`] and tells it. Telling is a push into a
 //! bounded queue: it never waits, whatever disk, hook or web server do.
 
+mod log;
 mod queue;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 pub use crate::observe::isp_health::IspState;
 use crate::os;
 use crate::units::Nanos;
+pub use log::{EventLog, Recorded, read};
 pub use queue::{Events, Inbox};
 
 /// The version of the event log's format.
@@ -61,6 +63,10 @@ macro_rules! events {
             /// Kind and meaning of every event.
             pub const KINDS: &[(&str, &str)] = &[$(($kind, concat!($($doc),+).trim_ascii())),+];
 
+            /// Kind, and name and meaning of what else it holds, of every event.
+            pub const FIELDS: &[(&str, &[(&str, &str)])] =
+                &[$(($kind, &[$((stringify!($field), concat!($($field_doc),+).trim_ascii())),*])),+];
+
             /// Its kind: a word for the log, for metrics and for `[notify] events`.
             pub const fn kind(&self) -> &'static str {
                 match self { $(Self::$name { .. } => $kind,)+ }
@@ -78,6 +84,9 @@ events! {
         boot: String,
         /// The ISPs of the configuration.
         isps: Vec<String>,
+        /// The latest sign of life of any gateway before, give or take 10 s.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "millis::option")]
+        last_alive: Option<OffsetDateTime>,
     }
     /// The gateway has ended.
     GatewayStopped = "gateway-stopped" {
@@ -179,12 +188,12 @@ events! {
         /// Each of them.
         isps: Vec<IspTraffic>,
     }
-    /// Events were lost: they came faster than the log could be written.
+    /// Events were lost: they came faster than the log could be written, or the disk refused them.
     EventsLost = "events-lost" {
         /// How many.
         count: u64,
     }
-    /// Messages of `[notify]` were left out because of its rate.
+    /// Messages of `[notify]` were left out: more than its rate, or than a slow hook or server could take.
     NotificationsSuppressed = "notifications-suppressed" {
         /// How many.
         count: u64,
@@ -234,7 +243,7 @@ impl Entry {
 }
 
 /// RFC 3339 in UTC with three decimals, as in `2026-11-24T19:40:00.123Z`.
-mod millis {
+pub(super) mod millis {
     use serde::{Deserialize as _, Deserializer, Serializer, de, ser};
 
     use super::{OffsetDateTime, Rfc3339};
@@ -245,6 +254,21 @@ mod millis {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
         OffsetDateTime::parse(&String::deserialize(deserializer)?, &Rfc3339).map_err(de::Error::custom)
+    }
+
+    pub mod option {
+        use super::{Deserializer, OffsetDateTime, Serializer};
+
+        pub fn serialize<S: Serializer>(at: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::serialize(at, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
+            super::deserialize(deserializer).map(Some)
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod compile;
 pub mod config;
 pub mod events;
 pub mod health;
+pub mod history;
 pub mod host_link;
 pub mod host_rules;
 pub mod ids;

@@ -85,6 +85,24 @@ impl StateDir {
         }
     }
 
+    /// Whether a gateway uses the directory at `path`.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub fn is_in_use(path: &Path) -> Result<bool, StateError> {
+        let path = path.join("lock");
+        let io = |what, source| StateError::Io { what, path: path.clone(), source };
+        let lock = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(|source| io("read", source))?,
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(io("lock", source)),
+        }
+    }
+
     /// The ids of the last run; none at first.
     ///
     /// # Errors
@@ -188,7 +206,9 @@ mod tests {
         let first = StateDir::open(dir.path()).unwrap();
         let error = StateDir::open(dir.path()).unwrap_err();
         assert!(error.to_string().contains("in use by another gateway"), "{error}");
+        assert!(StateDir::is_in_use(dir.path()).unwrap());
         drop(first);
+        assert!(!StateDir::is_in_use(dir.path()).unwrap());
         StateDir::open(dir.path()).unwrap();
     }
 

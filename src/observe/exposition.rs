@@ -15,6 +15,7 @@ use super::latency::Latency;
 use super::nd_proxy::NdOutcome;
 use super::report::SocketCounts;
 use super::sample::{EdgeCounts, Sample};
+use super::telling::TellingCounters;
 use super::topology::{NamedEdge, Topology};
 use super::{accounting, view::Observed};
 use crate::flow::Evicted;
@@ -50,6 +51,7 @@ pub fn render(observed: &Observed, now: Nanos) -> String {
     durations(&mut page, &sample);
     frames(&mut page, &sample);
     sockets(&mut page, &sample);
+    telling(&mut page, observed.telling());
     workers(&mut page, &sample, &observed.heartbeat_ages(now));
     page.0
 }
@@ -188,6 +190,11 @@ fn sockets(page: &mut Page, sample: &Sample) {
     page.by_queue(&family::XSK_FILL_RING_EMPTY, sample, |socket| socket.fill_ring_empty);
     page.by_queue(&family::XSK_RX_INVALID, sample, |socket| socket.rx_invalid);
     page.by_queue(&family::XSK_TX_INVALID, sample, |socket| socket.tx_invalid);
+}
+
+fn telling(page: &mut Page, counters: &TellingCounters) {
+    page.one(&family::EVENTS_WRITTEN, &[], counters.written.get());
+    page.one(&family::EVENTS_LOST, &[], counters.lost.get());
 }
 
 fn workers(page: &mut Page, sample: &Sample, ages: &[Nanos]) {

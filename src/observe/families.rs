@@ -157,6 +157,10 @@ families! {
     XSK_RX_INVALID = "sixways_xsk_rx_invalid_descriptors_total" Counter ["interface", "queue"];
     /// XDP_STATISTICS tx_invalid_descs: invalid descriptors in the transmit ring; anything but 0 is a bug.
     XSK_TX_INVALID = "sixways_xsk_tx_invalid_descriptors_total" Counter ["interface", "queue"];
+    /// Events written into the event log.
+    EVENTS_WRITTEN = "sixways_events_written_total" Counter [];
+    /// Events that are in no log: they came too fast, or the disk refused them.
+    EVENTS_LOST = "sixways_events_lost_total" Counter [];
     /// Turns of a worker's loop.
     WORKER_ITERATIONS = "sixways_worker_iterations_total" Counter ["worker"];
     /// Turns of a worker's loop that found frames.

@@ -15,5 +15,6 @@ pub mod nd_proxy;
 pub mod report;
 pub mod sample;
 pub mod status;
+pub mod telling;
 pub mod topology;
 pub mod view;

@@ -17,6 +17,7 @@ use super::latency::{LatencyCollector, LatencyRecorder};
 use super::nd_proxy::NdCounters;
 use super::report::{GateCounts, GuardCounts, Report, SocketCounts};
 use super::sample::Sample;
+use super::telling::TellingCounters;
 use super::topology::Topology;
 use crate::limits::{HEARTBEAT_MAX_AGE, MAX_EDGES};
 use crate::snapshot::{Role, Snapshot};
@@ -48,6 +49,7 @@ pub struct Observed {
     /// The sample that rates start from.
     earlier: ArcSwapOption<Sample>,
     nd_proxy: Arc<NdCounters>,
+    telling: Arc<TellingCounters>,
     books: Mutex<Books>,
 }
 
@@ -82,6 +84,7 @@ impl Observed {
             latest: ArcSwap::from_pointee(empty),
             earlier: ArcSwapOption::empty(),
             nd_proxy: Arc::default(),
+            telling: Arc::default(),
             books: Mutex::new(Books {
                 workers: Vec::new(),
                 running: 0,
@@ -186,6 +189,11 @@ impl Observed {
     /// What the ND proxy counts by.
     pub const fn nd_counters(&self) -> &Arc<NdCounters> {
         &self.nd_proxy
+    }
+
+    /// What the event log and `[notify]` count by.
+    pub const fn telling(&self) -> &Arc<TellingCounters> {
+        &self.telling
     }
 
     /// The latest sample.

@@ -3,7 +3,7 @@
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use crossbeam::queue::ArrayQueue;
@@ -13,7 +13,7 @@ use crate::datapath::probe::ProbeAnswer;
 use crate::flow::{FlowStore, FragmentTable};
 use crate::limits::WORKER_QUEUE;
 use crate::observe::counters::WorkerCounters;
-use crate::os::Doorbell;
+use crate::os::{self, Doorbell};
 use crate::snapshot::{NeighbourTable, Snapshot};
 use crate::units::{EdgeId, PortId, UplinkId};
 
@@ -45,6 +45,24 @@ pub struct Inject {
     pub packet: Box<[u8]>,
 }
 
+/// What the thread of a worker is about. Its id is the kernel's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It has not begun.
+    Unborn,
+    /// It makes its turns.
+    Running(i32),
+    /// It was told to stop, and empties its rings.
+    Stopping(i32),
+    /// It has ended.
+    Over,
+}
+
+/// In place of a thread's id: it has not begun.
+const UNBORN: i32 = 0;
+/// In place of a thread's id: it has ended.
+const OVER: i32 = -1;
+
 /// What control and one worker share.
 #[derive(Debug)]
 pub struct Channel {
@@ -65,6 +83,8 @@ pub struct Channel {
     /// Something was told since control was last rung. The worker's own.
     told: AtomicBool,
     stop: AtomicBool,
+    /// The kernel's id of the worker's thread.
+    thread: AtomicI32,
 }
 
 impl Channel {
@@ -83,6 +103,7 @@ impl Channel {
             generation: AtomicU64::new(0),
             told: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            thread: AtomicI32::new(UNBORN),
         })
     }
 
@@ -115,6 +136,26 @@ impl Channel {
     /// Generation of the snapshot that the worker's latest batch saw.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// What the worker's thread is about.
+    pub fn life(&self) -> Life {
+        match self.thread.load(Ordering::Acquire) {
+            UNBORN => Life::Unborn,
+            OVER => Life::Over,
+            id if self.stopping() => Life::Stopping(id),
+            id => Life::Running(id),
+        }
+    }
+
+    /// The calling thread is the worker's.
+    pub(super) fn begin(&self) {
+        self.thread.store(os::thread_id(), Ordering::Release);
+    }
+
+    /// The calling thread is the worker's no longer.
+    pub(super) fn end(&self) {
+        self.thread.store(OVER, Ordering::Release);
     }
 
     pub(super) fn stopping(&self) -> bool {

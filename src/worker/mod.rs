@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 
-pub use channel::{Channel, Inject, Punt, World};
+pub use channel::{Channel, Inject, Life, Punt, World};
 pub use idle::IdlePolicy;
 use idle::Sleeper;
-pub use spawn::{Exit, Thread, spawn};
+pub use spawn::{Exit, Thread, spawn, thread_name};
 
 use crate::datapath::{self, Path, held, probe, unsolicited};
 use crate::limits::{DRAIN_TURNS, MAX_PORTS};

@@ -35,6 +35,11 @@ impl Thread {
     }
 }
 
+/// The name of the thread of a worker.
+pub fn thread_name(index: usize) -> String {
+    format!("dp-{index}")
+}
+
 /// Starts `worker` as thread `dp-<index>`, pinned to `core` if one is given. `exit` is called on
 /// that thread when the worker ends, however it ends.
 ///
@@ -51,7 +56,7 @@ where
     P::Memory: Send,
 {
     let channel = Arc::clone(&worker.channel);
-    let handle = Builder::new().name(format!("dp-{index}")).spawn(move || {
+    let handle = Builder::new().name(thread_name(index)).spawn(move || {
         if let Some(core) = core
             && !core_affinity::set_for_current(core_affinity::CoreId { id: core })
         {
@@ -62,7 +67,10 @@ where
         {
             tracing::warn!(worker = index, %error, "cannot drop the worker's capabilities");
         }
+        let channel = Arc::clone(&worker.channel);
+        channel.begin();
         let ended = catch_unwind(AssertUnwindSafe(|| worker.run()));
+        channel.end();
         exit(match ended {
             Ok(ledger) => Exit::Stopped(ledger),
             Err(payload) => Exit::Panicked(panic_text(payload.as_ref())),

@@ -59,6 +59,21 @@ impl<'lab> Gateway<'lab> {
         self.daemon.kill();
     }
 
+    /// Whether it still runs.
+    pub fn alive(&mut self) -> bool {
+        self.daemon.alive()
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
+    }
+
+    /// How it ended, after [`Gateway::alive`] has said that it did.
+    pub fn status(&mut self) -> ExitStatus {
+        self.daemon.status()
+    }
+
     /// SIGTERM, and waits for the end.
     #[track_caller]
     pub fn stop(&mut self) -> ExitStatus {

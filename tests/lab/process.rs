@@ -69,6 +69,15 @@ impl Daemon {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// How it ended.
+    ///
+    /// # Panics
+    /// When it runs.
+    #[track_caller]
+    pub fn status(&mut self) -> std::process::ExitStatus {
+        self.child.try_wait().expect("a child can be waited for").expect("it has ended")
+    }
+
     /// What it printed so far.
     pub fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

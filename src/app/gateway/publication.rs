@@ -18,6 +18,7 @@ impl Gateway {
                 return Ok(());
             }
         };
+        self.tell_interfaces(&generation.gate.ports);
         match &mut self.dataplane {
             Some(dataplane) if dataplane.serves(&generation.gate.ports) => {
                 // What is new in guards and gates, then the snapshot, then what is gone: see control::compile.

@@ -1,6 +1,29 @@
-//! What the gateway says of itself: in the log, in the metrics, on its status page.
+//! What the gateway says of itself: in the log, in the event log, in the metrics, on its status page.
 
-use super::Gateway;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{Gateway, Outcome};
+use crate::app::GatewayError;
+use crate::control::events::{Ending, Event, Events};
+use crate::limits::EVENT_LOG_PATIENCE_NANOS;
+use crate::os;
+use crate::snapshot::GatePort;
+use crate::worker::thread_name;
+
+/// Tells how the gateway has ended, and waits for it to be written.
+pub(super) fn tell_end(events: &Events, ended: &Result<Outcome, GatewayError>) {
+    let (outcome, reason) = match ended {
+        Ok(Outcome::Blocking) => (Ending::Blocking, None),
+        Ok(Outcome::Released) => (Ending::Released, None),
+        Err(error) => (Ending::Failed, Some(error.to_string())),
+    };
+    events.tell(Event::GatewayStopped { outcome, reason });
+    if !events.flush(Duration::from_nanos(EVENT_LOG_PATIENCE_NANOS)) {
+        tracing::warn!("the event log could not be written in time; its last lines may be missing");
+    }
+}
 
 impl Gateway {
     /// A frame that is nowhere is a bug; the metric has it too.
@@ -11,6 +34,50 @@ impl Gateway {
                 tracing::error!(worker, lost = ledger.lost(), ?ledger, "frames are missing; please report this");
             }
         }
+    }
+
+    /// A worker has panicked: tells it, and makes the error of it that ends the gateway.
+    pub(super) fn panicked(&self, worker: usize, text: String) -> GatewayError {
+        self.events.tell(Event::WorkerPanicked { worker: thread_name(worker), text: text.clone() });
+        GatewayError::Panicked { worker, text }
+    }
+
+    /// Tells that packets are forwarded now. `last_alive` is when a gateway last was before.
+    pub(super) fn tell_started(&mut self, last_alive: Option<OffsetDateTime>, ports: &[GatePort]) {
+        self.events.tell(Event::GatewayStarted {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            boot: os::boot_id(),
+            isps: self.control.config().isps.iter().map(|isp| isp.name.clone()).collect(),
+            last_alive,
+        });
+        self.tell_interfaces(ports);
+    }
+
+    /// Tells which interfaces have gone or come back; `ports` are those that there are.
+    pub(super) fn tell_interfaces(&mut self, ports: &[GatePort]) {
+        let gated = |port| self.dataplane.as_ref().is_some_and(|dataplane| dataplane.is_gated(port));
+        for event in self.interfaces.follow(self.control.config(), ports, gated) {
+            match &event {
+                Event::InterfaceGone { interface } => tracing::warn!(%interface, "gone"),
+                Event::InterfaceBack { interface } => tracing::info!(%interface, "there again"),
+                _ => {}
+            }
+            self.events.tell(event);
+        }
+    }
+
+    /// Tells once an hour what the ISPs have carried.
+    pub(super) fn tell_hourly_traffic(&mut self) {
+        let sample = self.around.observed.sample();
+        if let Some(event) = self.traffic.hourly(&sample, OffsetDateTime::now_utc()) {
+            self.events.tell(event);
+        }
+    }
+
+    /// Tells what the ISPs have carried since it was last told: at the end.
+    pub(super) fn tell_traffic(&mut self) {
+        self.report();
+        self.events.tell(self.traffic.take(&self.around.observed.sample()));
     }
 
     pub(super) fn report(&mut self) {

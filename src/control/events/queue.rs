@@ -68,11 +68,16 @@ impl fmt::Debug for Inbox {
 
 impl Inbox {
     /// Hands `write` what was told, in order and all that waits at a time, until every [`Events`] is
-    /// gone. What was lost meanwhile is an event of its own.
-    pub fn serve(&self, mut write: impl FnMut(Vec<Entry>)) {
-        while let Ok(first) = self.queue.recv() {
+    /// gone; nothing at all when nothing was told for `quiet`. What was lost meanwhile is an event of its own.
+    pub fn serve(&self, quiet: Duration, mut write: impl FnMut(Vec<Entry>)) {
+        loop {
+            let first = match self.queue.recv_timeout(quiet) {
+                Ok(first) => Some(first),
+                Err(channel::RecvTimeoutError::Timeout) => None,
+                Err(channel::RecvTimeoutError::Disconnected) => return,
+            };
             let (mut entries, mut waiting) = (Vec::new(), Vec::new());
-            for message in std::iter::once(first).chain(self.queue.try_iter().take(EVENT_QUEUE)) {
+            for message in first.into_iter().chain(self.queue.try_iter().take(EVENT_QUEUE)) {
                 match message {
                     Message::Told(entry) => entries.push(entry),
                     Message::Flush(done) => waiting.push(done),

@@ -1,0 +1,89 @@
+//! What the gateway tells of what happens: event log, history, and the last words about a worker that hangs.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+mod stalled;
+
+use std::time::Duration;
+
+use lab::gateway::Gateway;
+use lab::process::eventually;
+use lab::steps::Steps;
+use lab::traffic::ping;
+use lab::{Lab, SERVER};
+use serde_json::Value;
+
+/// Behind wan0.
+const ISP_A: &str = "fiber";
+
+/// What `sixways history --json` says.
+#[track_caller]
+pub fn history(lab: &Lab) -> Value {
+    let words = format!("{} history --json --state {}", env!("CARGO_BIN_EXE_sixways"), lab.dir.join("state").display());
+    serde_json::from_str(&lab.sh("gw", &words)).expect("one JSON document")
+}
+
+/// The events of the log so far.
+#[track_caller]
+pub fn events(lab: &Lab) -> Vec<Value> {
+    let log = std::fs::read_to_string(lab.dir.join("state/events.jsonl")).expect("an event log");
+    log.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+}
+
+#[test]
+fn what_happens_is_told() {
+    let Some(lab) = Lab::start(2) else { return };
+    let mut gateway = Gateway::start(&lab, "");
+    let mut steps = Steps::new(&lab);
+    eventually("an echo", Duration::from_secs(10), || ping(&lab, "h10", SERVER, 1, 10) == 1);
+    steps.step("an outage", &mut gateway, |gateway| outage(&lab, gateway));
+    steps.step("an interface that goes and comes back", &mut gateway, |_| {
+        lab.recreate("wan0");
+        eventually("both are told", Duration::from_secs(20), || {
+            let kinds = ["interface-gone", "interface-back"];
+            kinds
+                .iter()
+                .all(|kind| events(&lab).iter().any(|event| event["kind"] == *kind && event["interface"] == "wan0"))
+        });
+    });
+    steps.step("a worker that hangs", &mut gateway, |gateway| stalled::hangs(&lab, gateway));
+    steps.step("kill -9", &mut gateway, |gateway| {
+        gateway.kill();
+        assert_eq!(history(&lab)["running"], false);
+        gateway.restart();
+        let away = history(&lab)["away"].as_array().expect("a list").last().cloned().expect("it was away");
+        assert_eq!(away["why"], "killed, or without power");
+        assert_eq!(away["approximate"], true);
+    });
+    steps.step_alone("the end", || {
+        assert!(gateway.stop().success(), "{}", gateway.log());
+        let last = events(&lab).pop().expect("an event");
+        assert_eq!((&last["kind"], &last["outcome"]), (&"gateway-stopped".into(), &"blocking".into()));
+        let months = history(&lab)["months"].as_array().cloned().expect("a list");
+        let carried = |key: &str| months.iter().filter_map(|month| month[key].as_u64()).sum::<u64>();
+        assert!(carried("received_bytes") > 0 && carried("sent_packets") > 0, "{months:?}");
+    });
+    steps.finish();
+}
+
+/// A cable is pulled and put back.
+fn outage(lab: &Lab, gateway: &Gateway<'_>) {
+    let first = |state: &str| {
+        let of = |event: &&Value| event["kind"] == "isp-state" && event["isp"] == ISP_A && event["to"] == state;
+        events(lab).iter().find(of).cloned()
+    };
+    lab.unplug("wan0");
+    eventually("it is told", Duration::from_secs(10), || first("down").is_some());
+    assert_eq!(first("down").expect("told")["cause"], "carrier");
+    let outage = || history(lab)["outages"][0].clone();
+    assert_eq!(outage()["end"], "goes-on");
+    lab.plug("wan0");
+    eventually("it is over", Duration::from_secs(60), || outage()["end"] == "recovered");
+    let outage = outage();
+    assert_eq!((&outage["isp"], &outage["cause"]), (&ISP_A.into(), &"carrier".into()));
+    assert!(outage["seconds"].as_f64().expect("a number") > 0.0);
+    let page = gateway.metrics();
+    let written = page.lines().find_map(|line| line.strip_prefix("sixways_events_written_total ")?.parse::<u64>().ok());
+    assert!(written.is_some_and(|written| written >= 3), "{page}");
+    assert!(page.contains("\nsixways_events_lost_total 0\n"), "{page}");
+}
