@@ -171,6 +171,9 @@ limits! {
     CARRIER_NANOS: u64 = 10_000_000, "nanoseconds";
     /// Time between two looks at the ISPs' health.
     HEALTH_NANOS: u64 = 20_000_000, "nanoseconds";
+    /// Time for which flows that prefer an ISP go back to it once all of them may: what is silent for longer
+    /// stays where it is.
+    FAILBACK_WINDOW_NANOS: u64 = 3_600_000_000_000, "nanoseconds";
     /// Policies, the default one included.
     MAX_POLICIES: usize = 32, "policies";
     /// Rules for new flows.
@@ -227,5 +230,7 @@ pub const FRAGMENT_MEMORY: Nanos = Nanos(FRAGMENT_MEMORY_NANOS);
 pub const UNSOLICITED_WAIT: Nanos = Nanos(UNSOLICITED_WAIT_NANOS);
 /// [`MAX_FLOW_TIMEOUT_NANOS`] as a span.
 pub const MAX_FLOW_TIMEOUT: Nanos = Nanos(MAX_FLOW_TIMEOUT_NANOS);
+/// [`FAILBACK_WINDOW_NANOS`] as a span.
+pub const FAILBACK_WINDOW: Nanos = Nanos(FAILBACK_WINDOW_NANOS);
 /// [`FLOW_WALK_NANOS`] as a span.
 pub const FLOW_WALK: Nanos = Nanos(FLOW_WALK_NANOS);

@@ -14,7 +14,8 @@ use rig::site::{Site, address};
 use rig::text::Words;
 use rig::{Rig, Sent, explained, read};
 use sixways::flow::HeapFlows;
-use sixways::snapshot::{HashFields, Inbound, Scope};
+use sixways::limits::MAX_UPLINKS;
+use sixways::snapshot::{HashFields, Inbound, Moves, Scope};
 use sixways::units::{EdgeId, MacAddr, Nanos};
 use sixways::verdict::{DropReason, Place};
 
@@ -178,6 +179,20 @@ impl Case {
                     uplinks.push(site.uplink(words.word()));
                 }
                 site.set_usable(&uplinks);
+            }
+            "closed" => {
+                let uplink = site.uplink(words.word());
+                site.snapshot.accepting &= !(1 << uplink.0);
+            }
+            "open" => {
+                let uplink = site.uplink(words.word());
+                site.snapshot.accepting |= 1 << uplink.0;
+            }
+            "leaving" | "returning" => {
+                let mut parts = [[0; MAX_UPLINKS]; 2];
+                let uplink = site.uplink(words.word());
+                parts[usize::from(event == "returning")][uplink.index()] = words.number();
+                site.snapshot.moves = Moves::new(parts[0], parts[1]);
             }
             "accept-any-uplink" => site.snapshot.accept_any_uplink = true,
             "no-next-hop" => {

@@ -13,12 +13,14 @@ pub mod history;
 pub mod host_link;
 pub mod host_rules;
 pub mod ids;
+pub mod intents;
 pub mod ipv4;
 pub mod kernel;
 pub mod mirror;
 pub mod nd_proxy;
 pub mod neighbours;
 pub mod netlink;
+pub mod operator;
 pub mod reload;
 pub mod socket;
 pub mod state;
@@ -27,10 +29,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::hash::HashKey;
-use crate::snapshot::{Candidates, Generation, Judgement, NeighbourTable, Snapshot, Steering};
+use crate::os::now;
+use crate::snapshot::{Candidates, Fitness, Generation, Judgement, NeighbourTable, Snapshot, Steering};
+use crate::units::Nanos;
 use compile::{CompileError, Ingredients, compile, steering_of};
 use config::Config;
 use ids::{Ids, Reused, TooMany};
+use intents::Intents;
 use ipv4::Ipv4;
 use kernel::KernelState;
 use mirror::{Mirror, Orders, Wants};
@@ -74,6 +79,8 @@ pub struct Control {
     judgement: Judgement,
     /// Of the latest generation.
     candidates: Candidates,
+    /// What operators have asked of the ISPs.
+    intents: Intents,
     /// Queues of a new link between the host and the workers.
     host_queues: u32,
 }
@@ -94,7 +101,12 @@ impl Control {
         let mirror = Mirror::start().await?;
         let ipv4 = config.ipv4.follow.then(Ipv4::start).transpose()?;
         let probe_token = state::random_word()? as u16;
-        let (judgement, candidates) = (Judgement::default(), Candidates::default());
+        let mut intents = Intents::of(&state.intents()?, now());
+        intents.retain(|isp| config.isps.iter().any(|known| known.name == isp));
+        // Nothing is known of the ISPs yet but what operators want.
+        let closed = config.isps.iter().filter(|isp| intents.closing(&isp.name).is_some());
+        let closed = closed.filter_map(|isp| ids.uplink(&isp.name)).fold(0, |bits, uplink| bits | 1 << uplink.0);
+        let judgement = Judgement { closed, ..Judgement::default() };
         Ok(Self {
             config,
             ids,
@@ -107,7 +119,8 @@ impl Control {
             generation: 0,
             probe_token,
             judgement,
-            candidates,
+            candidates: Candidates::default(),
+            intents,
             host_queues: 1,
         })
     }
@@ -178,6 +191,8 @@ impl Control {
         self.state.keep_ids(&ids)?;
         self.ipv4 = ipv4.or(self.ipv4.take()).filter(|_| config.ipv4.follow);
         (self.config, self.ids, self.steering) = (config, ids, steering);
+        let isps = &self.config.isps;
+        self.intents.retain(|isp| isps.iter().any(|known| known.name == isp));
         Ok(())
     }
 
@@ -211,15 +226,16 @@ impl Control {
     /// `latest`, the snapshot of the latest generation, after health has said `judgement`: nothing else is
     /// compiled, since the loss of an ISP is not to wait. `None` where it changes nothing. Publish it at
     /// once; the kernel's part follows with the next [`Control::compile`].
-    pub fn judge(&mut self, judgement: Judgement, latest: &Snapshot) -> Option<Snapshot> {
-        self.judgement = judgement;
-        let (usable, accepting) = self.candidates.judge(judgement);
-        if (usable, accepting) == (latest.usable, latest.accepting) {
+    pub fn judge(&mut self, judgement: Judgement, latest: &Snapshot, now: Nanos) -> Option<Snapshot> {
+        let moves = self.intents.moves(|isp| self.ids.uplink(isp), now);
+        self.judgement = Judgement { moves, ..judgement };
+        let Fitness { usable, accepting, kept } = self.candidates.judge(self.judgement);
+        if (usable, accepting, kept, moves) == (latest.usable, latest.accepting, latest.kept, latest.moves) {
             return None;
         }
         self.generation += 1;
         self.tell_ipv4(&self.mirror.state(), accepting);
-        Some(Snapshot { generation: self.generation, usable, accepting, ..latest.clone() })
+        Some(Snapshot { generation: self.generation, usable, accepting, kept, moves, ..latest.clone() })
     }
 
     fn ingredients<'a>(&'a self, kernel: &'a KernelState, generation: u64) -> Ingredients<'a> {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::control::ids::Ids;
+use crate::control::intents::Kept;
 use crate::hash::{HashKey, KEY_WORDS};
 use crate::limits::STATE_LOCK_RETRY_NANOS;
 
@@ -134,6 +135,22 @@ impl StateDir {
         }
         self.store("hash-key.json", &words)?;
         Ok(HashKey(words))
+    }
+
+    /// What operators have asked of the ISPs in the last run.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn intents(&self) -> Result<Kept, StateError> {
+        Ok(self.load("intents.json")?.unwrap_or_default())
+    }
+
+    /// Keeps what operators have asked.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep_intents(&self, kept: &Kept) -> Result<(), StateError> {
+        self.store("intents.json", kept)
     }
 
     fn damaged(&self, file: &str, reason: String) -> StateError {

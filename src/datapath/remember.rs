@@ -103,7 +103,7 @@ fn note_again(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapp
 fn takes_over(memory: &FlowMemory<'_>, recalled: &Recalled, record: Record, mapping: MappingId) -> bool {
     match recalled.flow.direction {
         Direction::Outbound => recalled.fragment_mapping != Some(mapping),
-        Direction::Inbound => memory.cold(recalled, record).is_some_and(|cold| cold.opened == Direction::Inbound),
+        Direction::Inbound => memory.cold(recalled, record).is_some_and(ColdRecord::is_from_outside),
     }
 }
 

@@ -6,6 +6,7 @@ use super::classify::{Inside, Journey};
 use super::parse::Packet;
 use super::recall::{FlowMemory, Recalled};
 use super::refusal::{Answer, Refusal, unmappable_source};
+use crate::flow::ColdRecord;
 use crate::hash::FlowKey;
 use crate::npt::Unmappable;
 use crate::snapshot::{Action, PolicyId, Snapshot, UplinkMapping};
@@ -80,25 +81,56 @@ pub fn steer(
 fn outbound(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> Result<Plan, Refusal> {
     let snapshot = memory.snapshot;
     let kept = recalled.mappings().find_map(|mapping| outbound_by(snapshot, packet, recalled, mapping).ok());
-    if let Some(plan) = kept {
-        return Ok(plan);
+    match kept {
+        Some(plan) if snapshot.moves.concern(plan.uplink) => return Ok(moved(memory, packet, recalled, plan)),
+        Some(plan) => return Ok(plan),
+        None => {}
     }
     // Whoever opened the flow from outside knows it by this ISP's address and by no other.
-    let cold = recalled.record.and_then(|record| memory.cold(recalled, record));
-    if cold.is_some_and(|cold| cold.opened == Direction::Inbound) {
+    if recalled.record.and_then(|record| memory.cold(recalled, record)).is_some_and(ColdRecord::is_from_outside) {
         return Err(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE));
     }
+    choose(snapshot, packet, recalled).map(|chosen| chosen.plan)
+}
+
+/// The plan of a flow some of whose kind are to take another uplink than that of `kept`, which would do: it
+/// goes where a new flow would, if its turn has come. Flows from outside never do, and errors and what
+/// is left of a datagram go where the flow or the datagram went.
+#[cold]
+fn moved(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled, kept: Plan) -> Plan {
+    let Some(record) = recalled.record.filter(|_| packet.quote.is_none() && recalled.fragment_mapping.is_none()) else {
+        return kept;
+    };
+    let Ok(chosen) = choose(memory.snapshot, packet, recalled) else { return kept };
+    let is_due = memory.snapshot.moves.take(chosen.hash, kept.uplink, chosen.plan.uplink);
+    let is_from_inside = || memory.cold(recalled, record).is_some_and(|cold| !cold.is_from_outside());
+    if is_due && is_from_inside() { chosen.plan } else { kept }
+}
+
+/// Where a new flow goes.
+struct Chosen {
+    plan: Plan,
+    /// What chose it, by the policy.
+    hash: u64,
+}
+
+/// What rules and policies say.
+fn choose(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled) -> Result<Chosen, Refusal> {
     match snapshot.steering.action(&recalled.flow.inside_out().traffic(packet.dscp)) {
         Action::Drop => Err(Refusal::Drop(DropReason::RuleDrop, Answer::PROHIBITED)),
         Action::Policy { policy, or_default } => {
-            let plan = by_policy(snapshot, packet, recalled, policy);
-            if or_default { plan.or_else(|_| by_policy(snapshot, packet, recalled, PolicyId::default())) } else { plan }
+            let chosen = by_policy(snapshot, packet, recalled, policy);
+            if or_default {
+                chosen.or_else(|_| by_policy(snapshot, packet, recalled, PolicyId::default()))
+            } else {
+                chosen
+            }
         }
     }
 }
 
 /// By the most preferred usable uplink of the policy that has a router and can map the source.
-fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: PolicyId) -> Result<Plan, Refusal> {
+fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: PolicyId) -> Result<Chosen, Refusal> {
     let policy = snapshot.steering.policy(policy);
     let flow = recalled.flow.key.unwrap_or(FlowKey::pair(recalled.flow.internal, recalled.flow.remote));
     let hash = policy.hash(&snapshot.hash_key, &flow);
@@ -107,7 +139,7 @@ fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: 
     for mut candidates in [members & snapshot.accepting, members & !snapshot.accepting] {
         while let Some(uplink) = policy.buckets.pick(hash, candidates) {
             match outbound_to(snapshot, packet, recalled, uplink) {
-                Ok(plan) => return Ok(plan),
+                Ok(plan) => return Ok(Chosen { plan, hash }),
                 Err(reason) => refusal = reason,
             }
             candidates &= !(1 << uplink.0);

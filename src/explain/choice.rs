@@ -7,10 +7,10 @@ use crate::datapath::parse::Packet;
 use crate::datapath::recall::{FlowMemory, Recalled};
 use crate::datapath::refusal::Refusal;
 use crate::datapath::steer::{self, Plan};
+use crate::flow::ColdRecord;
 use crate::hash::FlowKey;
 use crate::limits::BUCKETS;
 use crate::snapshot::{Action, Buckets, PolicyId};
-use crate::units::Direction;
 
 /// Tells why `plan`, which is what `steer` has decided, goes by the ISP that it goes by; `None`: by none.
 pub fn tell(walk: &mut Walk<'_>, memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled, plan: Option<&Plan>) {
@@ -18,8 +18,12 @@ pub fn tell(walk: &mut Walk<'_>, memory: &FlowMemory<'_>, packet: &Packet, recal
     for mapping in recalled.mappings() {
         let isp = words::isp_of(snapshot, mapping);
         match steer::outbound_by(snapshot, packet, recalled, mapping) {
-            Ok(_) => {
-                walk.say("isp", isp, "the flow keeps the ISP that it has");
+            Ok(kept) if plan.is_some_and(|plan| plan.mapping != kept.mapping) => {
+                walk.say("isp", format!("not {isp}"), "which the flow has: its turn has come to take another one");
+            }
+            Ok(kept) => {
+                let kept = if snapshot.kept & 1 << kept.uplink.0 == 0 { "" } else { ", kept although down" };
+                walk.say("isp", isp, format!("the flow keeps the ISP that it has{kept}"));
                 return;
             }
             Err(refusal) => {
@@ -30,8 +34,7 @@ pub fn tell(walk: &mut Walk<'_>, memory: &FlowMemory<'_>, packet: &Packet, recal
             }
         }
     }
-    let cold = recalled.record.and_then(|record| memory.cold(recalled, record));
-    if cold.is_some_and(|cold| cold.opened == Direction::Inbound) {
+    if recalled.record.and_then(|record| memory.cold(recalled, record)).is_some_and(ColdRecord::is_from_outside) {
         walk.say("", "no other", "the flow was opened from outside, to this ISP's address");
         return;
     }
@@ -77,14 +80,19 @@ fn policy_of(
     while let Some(uplink) = policy.buckets.pick(hash, members) {
         members &= !(1 << uplink.0);
         rank += 1;
-        let is_usable = snapshot.usable & 1 << uplink.0 != 0;
+        let is_in = |set: u16| set & 1 << uplink.0 != 0;
         let because = match steer::outbound_to(snapshot, packet, recalled, uplink) {
-            _ if !is_usable => "down: no new packets".to_owned(),
+            _ if !is_in(snapshot.usable) => "down: no new packets".to_owned(),
             Err(refusal) => format!("cannot: {}", why(refusal)),
             Ok(_) if !chosen && plan.is_some_and(|plan| plan.uplink == uplink) => {
                 chosen = true;
-                "chosen".to_owned()
+                match (is_in(snapshot.kept), is_in(snapshot.accepting)) {
+                    (true, _) => "chosen: kept although down, as no ISP is well".to_owned(),
+                    (_, false) => "chosen: drained, but no other one will do".to_owned(),
+                    _ => "chosen".to_owned(),
+                }
             }
+            Ok(_) if !is_in(snapshot.accepting) => "drained: new flows avoid it".to_owned(),
             Ok(_) => "next in line".to_owned(),
         };
         walk.say("", format!("{rank}. {}", snapshot.uplinks[uplink.index()].name), because);

@@ -43,6 +43,11 @@ impl ColdRecord {
         Self { key, opened, former: None, created }
     }
 
+    /// Whether the host outside sent the first packet: it knows the flow by one ISP's address.
+    pub fn is_from_outside(self) -> bool {
+        self.opened == Direction::Inbound
+    }
+
     /// Only who sees a claim of this very flow in the hot word calls this. When it is late, and the
     /// place has gone to another flow meanwhile, that one's cold part is spoilt: readers compare
     /// the key, or its hash with the hot word.

@@ -12,6 +12,7 @@ mod ingress;
 mod intervals;
 mod isp_link;
 mod mappings;
+mod moves;
 mod nd_proxy;
 mod neighbours;
 mod routes;
@@ -21,7 +22,7 @@ mod steering;
 use std::net::Ipv6Addr;
 
 pub use buckets::{BucketError, Buckets, Claim};
-pub use candidates::{Candidates, Judgement};
+pub use candidates::{AllDown, Candidates, Fitness, Judgement};
 pub use errors::{ErrorRates, Rate};
 pub use filter::{Filter, Inbound, Scope, is_bogon};
 pub use gate::{
@@ -31,6 +32,7 @@ pub use gate::{
 pub use ingress::{Ingress, MARK};
 pub use isp_link::IspLink;
 pub use mappings::{MappingTable, UplinkMapping};
+pub use moves::{ALL_FLOWS, Moves};
 pub use nd_proxy::ProxyLink;
 pub use neighbours::{NeighbourState, NeighbourTable, NeighbourTableFull};
 pub use routes::{LanRoute, LanRoutes};
@@ -90,6 +92,10 @@ pub struct Snapshot {
     /// Bit `n` is set while new flows may choose uplink `n` before others; those that are usable and not
     /// in it are being emptied, and get only what no other uplink takes.
     pub accepting: u16,
+    /// Bit `n` is set while uplink `n` is usable only because no other one is well.
+    pub kept: u16,
+    /// Flows that take another uplink although theirs would do.
+    pub moves: Moves,
     /// What names the gateway's own probes: identifier of echo, port of TCP and UDP. Not to be guessed
     /// from outside.
     pub probe_token: u16,

@@ -190,7 +190,7 @@ pub fn config() -> Config {
         probes: Vec::new(),
     };
     Config {
-        site: Site { internal: vec!["fd12:3456:789a::/48".parse().expect("a prefix")], accept_any_uplink: false },
+        site: Site { internal: vec!["fd12:3456:789a::/48".parse().expect("a prefix")], ..Site::default() },
         lans: vec![Lan { interface: "lan0".to_owned(), vlan: None }],
         isps: vec![isp("a", "wan0"), isp("b", "wan1")],
         dataplane: Dataplane {

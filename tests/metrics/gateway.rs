@@ -13,8 +13,8 @@ use sixways::observe::report::{GateCounts, GuardCounts, MemoryReport, PortReport
 use sixways::observe::view::{Facts, Observed};
 use sixways::port::Ledger;
 use sixways::snapshot::{
-    Buckets, Claim, Edge, ErrorRates, Filter, Ingress, LanRoutes, MappingTable, Role, Snapshot, Steering, Uplink,
-    UplinkMapping,
+    Buckets, Claim, Edge, ErrorRates, Filter, Ingress, LanRoutes, MappingTable, Moves, Role, Snapshot, Steering,
+    Uplink, UplinkMapping,
 };
 use sixways::units::{Direction, EdgeId, MacAddr, MappingId, Nanos, PortId, UplinkId};
 
@@ -168,6 +168,8 @@ fn snapshot(isps: usize) -> Snapshot {
         reset_on_failover: false,
         usable: (1 << isps) - 1,
         accepting: (1 << isps) - 1,
+        kept: 0,
+        moves: Moves::default(),
         probe_token: 0,
         hash_key: HashKey([1; 11]),
         own_addresses: Box::default(),

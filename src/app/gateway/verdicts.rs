@@ -7,6 +7,7 @@ use super::Gateway;
 use crate::app::GatewayError;
 use crate::control::events::Event;
 use crate::control::health::Change;
+use crate::os::now;
 use crate::worker::Punt;
 
 impl Gateway {
@@ -32,10 +33,16 @@ impl Gateway {
     pub(super) fn mind_health(&mut self) -> Result<(), GatewayError> {
         let snapshot = self.around.world.snapshot.load_full();
         let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
+        self.control.heed(&mut self.health.health);
         let (changes, judgement) = self.health.mind(&snapshot, &self.around.world.neighbours, threads);
-        if let Some(judged) = self.control.judge(judgement, &snapshot) {
+        self.control.hear(&self.health.health, &changes, now());
+        if let Some(judged) = self.control.judge(judgement, &snapshot, now()) {
+            let is_verdict = (judged.usable, judged.accepting) != (snapshot.usable, snapshot.accepting);
             self.retired.push(self.around.world.snapshot.swap(Arc::new(judged)));
-            self.follow()?;
+            // Flows that move are the workers' alone.
+            if is_verdict {
+                self.follow()?;
+            }
         }
         changes.into_iter().for_each(|change| self.tell_change(change));
         Ok(())

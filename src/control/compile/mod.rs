@@ -26,8 +26,8 @@ use crate::flow::Timeouts;
 use crate::hash::HashKey;
 use crate::limits::{MAX_EDGES, MIN_MTU};
 use crate::snapshot::{
-    BucketError, Edge, ErrorRates, Generation, Ingress, Judgement, MappingTable, Rate, Role, Snapshot, Steering,
-    Uplink, UplinkMapping,
+    BucketError, Edge, ErrorRates, Fitness, Generation, Ingress, Judgement, MappingTable, Rate, Role, Snapshot,
+    Steering, Uplink, UplinkMapping,
 };
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
@@ -98,7 +98,7 @@ pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
         })
         .collect();
     let candidates = next_hops::candidates(&site, &uplinks);
-    let (usable, accepting) = candidates.judge(from.judgement);
+    let Fitness { usable, accepting, kept } = candidates.judge(from.judgement);
     let snapshot = Snapshot {
         generation: from.generation,
         internal: config.site.internal.clone().into(),
@@ -113,6 +113,8 @@ pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
         reset_on_failover: config.flows.reset_on_failover,
         usable,
         accepting,
+        kept,
+        moves: from.judgement.moves,
         probe_token: from.probe_token,
         uplinks,
         hash_key: from.hash_key,

@@ -58,7 +58,7 @@ pub fn reachability(kernel: &KernelState, ifindex: u32, router: Ipv6Addr) -> u8 
 
 /// The ISPs that could carry packets.
 pub(super) fn candidates(site: &Site<'_>, uplinks: &[Uplink]) -> Candidates {
-    let mut candidates = Candidates::default();
+    let mut candidates = Candidates { all_down: site.config.site.all_down, ..Candidates::default() };
     for isp in &site.isps {
         let bit = 1 << isp.uplink.0;
         if uplinks[isp.uplink.index()].next_hop.is_some() && !isp.mappings.is_empty() {

@@ -3,8 +3,8 @@
 use super::schema::VERSION;
 use super::span;
 use super::traffic::PROTOCOLS;
-use super::{Bogons, Idle, Mode, OnStop, Otherwise};
-use crate::limits::MIN_MTU;
+use super::{AllDown, Bogons, Idle, Mode, OnStop, Otherwise};
+use crate::limits::{MAX_FLOW_TIMEOUT, MIN_MTU};
 use crate::snapshot::{HashFields, Inbound, Scope};
 use crate::units::Nanos;
 
@@ -27,6 +27,8 @@ pub enum Kind {
     Word(fn() -> Vec<&'static str>),
     /// `"auto"`, `"off"`, or a size of TCP segments.
     MssClamp,
+    /// A word, and with one of them a time.
+    Failback,
     /// A time with its units, from the first to the second.
     Span(Nanos, Nanos),
     /// `true` or `false`.
@@ -83,6 +85,9 @@ pub enum Kind {
 /// 60 octets of headers), and what the longest packet holds.
 pub(super) const MSS_CLAMP: (u64, u64) = (MIN_MTU as u64 - 60, 65_475);
 
+/// Shortest and longest time over which flows are moved.
+pub const MOVING: Kind = Kind::Span(Nanos::from_millis(1000), MAX_FLOW_TIMEOUT);
+
 /// A value that is written as one of a few words.
 pub trait Word: Copy + PartialEq + 'static {
     /// Every word with its value.
@@ -128,6 +133,10 @@ impl Word for Bogons {
     const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("drop", Self::Drop), ("pass", Self::Pass)];
 }
 
+impl Word for AllDown {
+    const WORDS: &'static [(&'static str, Self)] = &[("keep-best", Self::KeepBest), ("drop", Self::Drop)];
+}
+
 impl Word for Otherwise {
     const WORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("drop", Self::Drop)];
 }
@@ -137,6 +146,14 @@ pub(super) fn words<W: Word>() -> Vec<&'static str> {
 }
 
 impl Kind {
+    /// Whether a time is within the limits, where it has any.
+    pub fn fits(&self, span: Nanos) -> bool {
+        match *self {
+            Self::Span(low, high) => (low..=high).contains(&span),
+            _ => true,
+        }
+    }
+
     /// What it takes, for the documentation and for error messages.
     pub fn limits(&self) -> String {
         let list = |words: Vec<String>| match words.split_last() {
@@ -155,6 +172,9 @@ impl Kind {
             Self::MssClamp => {
                 let (low, high) = MSS_CLAMP;
                 format!("\"auto\", \"off\", or a whole number from {low} to {high}")
+            }
+            Self::Failback => {
+                "\"new-flows\", \"immediate\", \"gradual\" with a time like \"gradual 60s\", or \"manual\"".to_owned()
             }
             Self::Span(low, high) => {
                 let example = if low < Nanos::from_millis(1000) { "400ms" } else { "2h4m" };

@@ -30,11 +30,13 @@ pub use error::{ConfigError, ConfigErrors};
 pub use file::ConfigFile;
 pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind, ProbeType, is_domain_name};
 pub use host::{HOST_DEVICE, HOST_PORT, Host, Ipv4, OnStop};
-pub use kind::{Kind, Word};
+pub use kind::{Kind, MOVING, Word};
 pub use problem::{ProbeProblem, Problem};
 
 use crate::npt::Mapping;
-pub use crate::snapshot::{Filter, HashFields, Inbound, Match, Scope};
+pub use crate::snapshot::{AllDown, Filter, HashFields, Inbound, Match, Scope};
+use crate::units::Nanos;
+pub use reader::similar;
 use reader::{Errors, Place};
 
 /// The configuration in the file at `path`.
@@ -100,12 +102,30 @@ pub struct Config {
 }
 
 /// `[site]`: what the hosts inside use.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Site {
     /// Prefixes that hosts inside use; at least one, none overlapping another.
     pub internal: Vec<crate::npt::Prefix>,
     /// Whether a packet for one ISP's prefix may arrive by another ISP (default no).
     pub accept_any_uplink: bool,
+    /// What becomes of flows when an ISP is back.
+    pub failback: Failback,
+    /// What becomes of packets while no ISP is well.
+    pub all_down: AllDown,
+}
+
+/// What becomes of flows when the ISP that they prefer is back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failback {
+    /// New ones take it; those that are elsewhere stay there.
+    #[default]
+    NewFlows,
+    /// All take it at once.
+    Immediate,
+    /// New ones take it; the others follow evenly over this time.
+    Gradual(Nanos),
+    /// Nothing, until an operator says so.
+    Manual,
 }
 
 /// `[[lan]]`: an interface with hosts behind it.

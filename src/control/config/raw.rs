@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::Problem;
 use super::reader::{At, Errors, Place, Table, type_name};
 use super::schema::{DATAPLANE, FLOWS, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
-use super::{Idle, Mode, MssClamp, NdProxy, NextHop};
+use super::{AllDown, Failback, Idle, Mode, MssClamp, NdProxy, NextHop};
 use crate::npt::Prefix;
 use crate::units::Nanos;
 
@@ -27,7 +27,7 @@ pub use icmp::RawIcmp;
 pub use probes::{RawHealth, RawProbe};
 pub use steering::{RawMatch, RawRule, RawSteering};
 pub use values::is_isp_name;
-use values::{cores, isp_name, isp_prefix, listen, mss_clamp, next_hop, prefix, prefixes};
+use values::{cores, failback, isp_name, isp_prefix, listen, mss_clamp, next_hop, prefix, prefixes};
 
 /// A value that is there and right by itself; otherwise its error has been reported, or the
 /// key is optional and absent.
@@ -39,6 +39,8 @@ pub struct Raw {
     pub steering: RawSteering,
     pub internal: Vec<At<Prefix>>,
     pub accept_any_uplink: Known<bool>,
+    pub failback: Known<Failback>,
+    pub all_down: Known<AllDown>,
     pub lans: Vec<RawEdge>,
     pub isps: Vec<RawIsp>,
     pub flows: RawFlows,
@@ -125,6 +127,8 @@ impl Raw {
             steering: RawSteering::read(document, errors),
             internal: if root.is_table(SITE.bare()) { prefixes(&site, "internal") } else { Vec::new() },
             accept_any_uplink: site.boolean("accept_any_uplink"),
+            failback: failback(&site, "failback"),
+            all_down: site.word("all_down"),
             lans: blocks(document, &LAN, errors).iter().map(RawEdge::read).collect(),
             isps: blocks(document, &ISP, errors).iter().map(|isp| RawIsp::read(isp, errors)).collect(),
             flows: RawFlows::read(&section(document, &FLOWS, errors)),

@@ -195,12 +195,8 @@ impl<'a> Table<'a> {
             DeValue::Integer(number) => return self.wrong(&place, Problem::SpanUnit(number.to_string())),
             other => return self.wrong_type(&place, other, key.kind.limits()),
         };
-        let fits = |value: &Nanos| match key.kind {
-            Kind::Span(low, high) => (low..=high).contains(value),
-            _ => true,
-        };
         match span::parse(text) {
-            Some(value) if fits(&value) => Some(At { value, place }),
+            Some(value) if key.kind.fits(value) => Some(At { value, place }),
             Some(_) => self.wrong(&place, Problem::Range { found: text.to_string(), limits: key.kind.limits() }),
             None if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) => {
                 self.wrong(&place, Problem::SpanUnit(text.to_string()))

@@ -12,7 +12,8 @@ mod isp;
 mod nd_proxy;
 mod steering;
 
-use super::kind::Kind;
+use super::AllDown;
+use super::kind::{Kind, words};
 pub use dataplane::DATAPLANE;
 pub use flows::FLOWS;
 pub use health::{HEALTH, PROBE};
@@ -114,6 +115,26 @@ pub static SITE: Section = Section {
             Default::Value("false"),
             "Whether a packet for one ISP's prefix may arrive by another ISP. Otherwise it is dropped as \
              `wrong-uplink`.",
+        ),
+        key(
+            "failback",
+            Kind::Failback,
+            "",
+            Default::Value(r#""new-flows""#),
+            "What happens when an ISP is back after an outage. `new-flows`: new flows use it at once, those that went \
+             elsewhere stay there. `immediate`: flows that would prefer it go back to it at once. `gradual 60s`: new flows \
+             at once, the others evenly over that time. `manual`: it gets nothing that another ISP can take until \
+             `sixways undrain ISP`. A connection that moves gets another outside address, which TCP does not survive. \
+             Flows opened from outside never move.",
+        ),
+        key(
+            "all_down",
+            Kind::Word(words::<AllDown>),
+            "",
+            Default::Value(r#""keep-best""#),
+            "What happens while every ISP is down. `keep-best`: the best tier of those that have a link goes on being \
+             used, since a wrong verdict must not cut the site off. `drop`: packets to the Internet are dropped as \
+             `no-uplink`, and their senders told that there is no route.",
         ),
     ],
     planned: &["next_hop", "ipv4", "dns"],

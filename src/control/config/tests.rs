@@ -10,6 +10,7 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
     let config = parse(MINIMAL).unwrap();
     assert_eq!(config.site.internal, ["fd12:3456:789a::/48".parse().unwrap()]);
     assert!(!config.site.accept_any_uplink);
+    assert_eq!((config.site.failback, config.site.all_down), (Failback::NewFlows, AllDown::KeepBest));
     assert_eq!(config.lans, [Lan { interface: "lan0".to_owned(), vlan: None }]);
     let [fiber, cable] = &config.isps[..] else { panic!("two ISPs") };
     let internal = config.site.internal[0];

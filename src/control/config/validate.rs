@@ -240,7 +240,8 @@ fn dataplane(raw: &Raw, errors: &Errors) {
 
 /// The configuration, if every part of it is known.
 fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
-    let accept_any_uplink = raw.accept_any_uplink?.value;
+    let (accept_any_uplink, failback, all_down) =
+        (raw.accept_any_uplink?.value, raw.failback?.value, raw.all_down?.value);
     let lans = raw.lans.into_iter().map(|lan| lan.build().map(|(interface, vlan)| Lan { interface, vlan }));
     let mut lans = lans.collect::<Option<Vec<Lan>>>()?;
     let (host, ipv4) = host::build(&raw.host)?;
@@ -299,7 +300,7 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         unreachable: raw.icmp.unreachable?.value,
     };
     Some(Config {
-        site: Site { internal, accept_any_uplink },
+        site: Site { internal, accept_any_uplink, failback, all_down },
         lans,
         isps,
         policies,

@@ -19,8 +19,8 @@ pub struct Watched {
     pub path: Path,
     /// Whether its link is up.
     pub link: bool,
-    /// New flows are to take others: an operator's wish.
-    pub closed: bool,
+    /// Why new flows are to take others, if they are.
+    pub closed: Option<Cause>,
     /// It is to carry nothing: a rehearsal.
     pub forced_down: bool,
     damping: Damping,
@@ -57,7 +57,7 @@ impl Watched {
             next_hop: NextHop::new(now),
             path: Path::default(),
             link,
-            closed: false,
+            closed: None,
             forced_down: false,
             damping: Damping::default(),
             state: IspState::Unknown,
@@ -104,7 +104,8 @@ impl Watched {
             (IspState::Down, None) => {
                 let well = self.is_back();
                 if self.cause == Cause::Drill || self.damping.observe(well, &self.facts.health, now) {
-                    (self.fit(reach), Cause::Recovered)
+                    let (state, why) = self.fit(reach);
+                    (state, if state == IspState::Drain { why } else { Cause::Recovered })
                 } else {
                     (IspState::Down, self.cause)
                 }
@@ -115,7 +116,7 @@ impl Watched {
                 }
                 (IspState::Down, fault)
             }
-            (_, None) => self.fit_and_why(reach),
+            (_, None) => self.fit(reach),
         };
         self.enter(state, cause, now)
     }
@@ -158,15 +159,11 @@ impl Watched {
         self.facts.next_hop.is_some() && self.next_hop.is_confirmed_since(self.damping.down_since())
     }
 
-    fn fit(&self, reach: Reach) -> IspState {
-        self.fit_and_why(reach).0
-    }
-
-    fn fit_and_why(&self, reach: Reach) -> (IspState, Cause) {
+    fn fit(&self, reach: Reach) -> (IspState, Cause) {
         if !self.facts.has_prefix {
             (IspState::Unknown, Cause::NoPrefix)
-        } else if self.closed {
-            (IspState::Drain, Cause::Operator)
+        } else if let Some(cause) = self.closed {
+            (IspState::Drain, cause)
         } else if reach == Reach::Enough {
             (IspState::Degraded, Cause::Probes)
         } else if reach == Reach::Well || self.next_hop.has_answered() {
@@ -174,6 +171,11 @@ impl Watched {
         } else {
             (IspState::Unknown, Cause::Start)
         }
+    }
+
+    /// Whether a fault has taken it out, and no rehearsal.
+    pub fn has_failed(&self) -> bool {
+        self.state == IspState::Down && self.cause != Cause::Drill
     }
 
     /// What it is fit for.

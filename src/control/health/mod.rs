@@ -20,7 +20,7 @@ use std::net::Ipv6Addr;
 use crate::control::config;
 use crate::control::events::IspState;
 use crate::observe::isp_health::IspHealth;
-use crate::snapshot::Judgement;
+use crate::snapshot::{Judgement, Moves};
 use crate::units::{Nanos, UplinkId};
 pub use isp::Change;
 use isp::Watched;
@@ -65,6 +65,8 @@ pub enum Cause {
     Probes,
     /// An operator drains it.
     Operator,
+    /// It is well again, and waits for an operator's word: `failback = "manual"`.
+    Failback,
     /// A rehearsed outage.
     Drill,
 }
@@ -80,6 +82,7 @@ impl Cause {
             Self::NextHop => "next-hop",
             Self::Probes => "probes",
             Self::Operator => "operator",
+            Self::Failback => "failback",
             Self::Drill => "drill",
         }
     }
@@ -150,8 +153,8 @@ impl Health {
         self.with(uplink, |isp| isp.path.suspect(now));
     }
 
-    /// Whether an operator has taken new flows away from `uplink`.
-    pub fn close(&mut self, uplink: UplinkId, closed: bool) {
+    /// Why new flows are to avoid `uplink`, if they are.
+    pub fn close(&mut self, uplink: UplinkId, closed: Option<Cause>) {
         self.with(uplink, |isp| isp.closed = closed);
     }
 
@@ -200,12 +203,23 @@ impl Health {
         })
     }
 
+    /// The ISPs that are down, rehearsals left out.
+    pub fn outages(&self) -> impl Iterator<Item = &str> {
+        self.isps.iter().filter(|isp| isp.has_failed()).map(|isp| isp.facts.name.as_str())
+    }
+
     /// Which ISPs carry nothing, and which no new flows.
     pub fn judgement(&self) -> Judgement {
         let bits = |state: IspState| {
             self.isps.iter().filter(|isp| isp.state() == state).fold(0, |bits, isp| bits | 1 << isp.facts.uplink.0)
         };
-        Judgement { down: bits(IspState::Down), closed: bits(IspState::Drain) }
+        let rehearsed = self.isps.iter().filter(|isp| isp.forced_down);
+        Judgement {
+            down: bits(IspState::Down),
+            closed: bits(IspState::Drain),
+            rehearsed: rehearsed.fold(0, |bits, isp| bits | 1 << isp.facts.uplink.0),
+            moves: Moves::default(),
+        }
     }
 
     /// What is asked for by `uplink` as target `n`.

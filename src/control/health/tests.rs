@@ -69,7 +69,7 @@ fn a_router_that_dies_takes_its_isp_down_within_a_second_and_alone() {
     let [(at, isp, IspState::Down, Cause::NextHop)] = &changes[..] else { panic!("{changes:?}") };
     assert_eq!(isp, "fiber");
     assert!(at - death <= 1000, "{} ms", at - death);
-    assert_eq!(rig.health.judgement(), Judgement { down: 1, closed: 0 });
+    assert_eq!(rig.health.judgement(), Judgement { down: 1, ..Judgement::default() });
     rig.mute = Vec::new();
     let back = rig.ms;
     let changes = rig.run(10_000);
@@ -115,13 +115,13 @@ fn a_cable_alone_carries_nothing() {
 fn drain_and_drill_are_the_operators() {
     let mut rig = Rig::new();
     rig.run(1000);
-    rig.health.close(UplinkId(1), true);
+    rig.health.close(UplinkId(1), Some(Cause::Operator));
     assert_eq!(rig.run(10).len(), 1);
-    assert_eq!(rig.health.judgement(), Judgement { down: 0, closed: 0b10 });
-    rig.health.close(UplinkId(1), false);
+    assert_eq!(rig.health.judgement(), Judgement { closed: 0b10, ..Judgement::default() });
+    rig.health.close(UplinkId(1), None);
     rig.health.force_down(UplinkId(0), true);
     rig.run(1000);
-    assert_eq!(rig.health.judgement(), Judgement { down: 1, closed: 0 });
+    assert_eq!(rig.health.judgement(), Judgement { down: 1, rehearsed: 1, ..Judgement::default() });
     rig.health.force_down(UplinkId(0), false);
     assert_eq!(rig.run(10).len(), 1, "a rehearsal ends at once");
     assert_eq!(rig.health.judgement(), Judgement::default());

@@ -8,7 +8,7 @@ use crate::flow::{ColdRecord, FlowStore, HeapFlows, Tick, Timeouts};
 use crate::hash::{FlowKey, HashKey};
 use crate::npt::Mapping;
 use crate::snapshot::{
-    Buckets, Claim, ErrorRates, Filter, LanRoutes, MappingTable, Snapshot, Steering, Uplink, UplinkMapping,
+    Buckets, Claim, ErrorRates, Filter, LanRoutes, MappingTable, Moves, Snapshot, Steering, Uplink, UplinkMapping,
 };
 use crate::units::{Direction, EdgeId, MappingId, Nanos, UplinkId};
 
@@ -41,6 +41,8 @@ fn snapshot(key: u64) -> Snapshot {
         reset_on_failover: false,
         usable: 1,
         accepting: 1,
+        kept: 0,
+        moves: Moves::default(),
         probe_token: 0,
         hash_key: HashKey([key; 11]),
         own_addresses: Box::default(),

@@ -31,7 +31,7 @@ pub fn outcome(rig: &Rig, edge: EdgeId, frame: &[u8]) -> Option<Outcome> {
     // Where a step ends the way in words, the whole path has ended it for the same reason.
     let ended = told.steps[..told.steps.len() - 1].iter().rev().find_map(|step| step.finding.strip_prefix("drop: "));
     assert_eq!(ended, told.outcome.reason.as_deref(), "{:#?}", told.steps);
-    let chosen = told.steps.iter().filter(|step| step.because == "chosen").count();
+    let chosen = told.steps.iter().filter(|step| step.because.starts_with("chosen")).count();
     let ranked = told.steps.iter().any(|step| step.step == "policy");
     if ranked && told.outcome.verdict == Verdict::Sent {
         assert_eq!(chosen, 1, "{:#?}", told.steps);

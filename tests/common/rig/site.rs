@@ -17,7 +17,8 @@ use sixways::limits::NEIGHBOUR_SLOTS;
 use sixways::npt::{Mapping, Prefix};
 use sixways::snapshot::{
     Action, Buckets, Claim, Edge, ErrorRates, Filter, HashFields, Inbound, Ingress, LanRoute, LanRoutes, MappingTable,
-    Match, NeighbourState, NeighbourTable, Policy, PolicyId, Role, Rule, Snapshot, Steering, Uplink, UplinkMapping,
+    Match, Moves, NeighbourState, NeighbourTable, Policy, PolicyId, Role, Rule, Snapshot, Steering, Uplink,
+    UplinkMapping,
 };
 use sixways::units::{EdgeId, MacAddr, MappingId, PortId, UplinkId};
 
@@ -126,6 +127,8 @@ impl Site {
             reset_on_failover: false,
             usable: 0b011,
             accepting: 0b011,
+            kept: 0,
+            moves: Moves::default(),
             probe_token: 0x5157,
             hash_key: HashKey(std::array::from_fn::<_, KEY_WORDS, _>(|n| {
                 (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)

@@ -77,7 +77,7 @@ impl World {
         };
         let lan = |interface: &str| Lan { interface: interface.to_owned(), vlan: None };
         let config = Config {
-            site: Site { internal: vec![prefix(internal)], accept_any_uplink: false },
+            site: Site { internal: vec![prefix(internal)], ..Site::default() },
             lans: vec![lan("lan0"), lan("lan1")],
             isps: vec![isp("a", "wan0", a), isp("b", "wan1", b)],
             dataplane: Dataplane {

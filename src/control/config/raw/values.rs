@@ -5,10 +5,11 @@ use std::net::{Ipv6Addr, SocketAddr};
 use toml::de::DeValue;
 
 use super::Known;
-use crate::control::config::kind::Kind;
+use crate::control::config::kind::{Kind, MOVING};
 use crate::control::config::problem::Problem;
-use crate::control::config::reader::{At, Table};
-use crate::control::config::{MssClamp, NextHop};
+use crate::control::config::reader::{At, Table, similar};
+use crate::control::config::span;
+use crate::control::config::{Failback, MssClamp, NextHop};
 use crate::npt::{Prefix, PrefixError};
 
 pub fn prefix(table: &Table<'_>, text: At<String>) -> Known<Prefix> {
@@ -149,4 +150,28 @@ pub fn mss_clamp(table: &Table<'_>, name: &str) -> Known<MssClamp> {
         _ => table
             .wrong(&text.place, Problem::Choice { found: text.value, similar: None, limits: Kind::MssClamp.limits() }),
     }
+}
+
+/// A word, or `gradual` and a time.
+pub fn failback(table: &Table<'_>, name: &str) -> Known<Failback> {
+    let text = table.text(name)?;
+    let value = match &*text.value {
+        "new-flows" => Failback::NewFlows,
+        "immediate" => Failback::Immediate,
+        "manual" => Failback::Manual,
+        other => match other.strip_prefix("gradual ").map(|over| (over, span::parse(over))) {
+            Some((_, Some(over))) if MOVING.fits(over) => Failback::Gradual(over),
+            Some((over, Some(_))) => {
+                let problem = Problem::Range { found: over.to_owned(), limits: MOVING.limits() };
+                return table.wrong(&text.place, problem);
+            }
+            Some((over, None)) => return table.wrong(&text.place, Problem::SpanSyntax(over.to_owned())),
+            None => {
+                let limits = Kind::Failback.limits();
+                let similar = similar(other, &["new-flows", "immediate", "gradual 60s", "manual"]);
+                return table.wrong(&text.place, Problem::Choice { similar, limits, found: text.value });
+            }
+        },
+    };
+    Some(At { value, place: text.place })
 }

@@ -30,7 +30,7 @@ pub static POLICY: Section = Section {
              `source-64`: a subnet has one outside prefix. `five-tuple`: connections of one host are spread out.",
         ),
     ],
-    planned: &["failback", "all_down"],
+    planned: &[],
 };
 
 /// `[[rule]]`

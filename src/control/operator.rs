@@ -1,0 +1,106 @@
+//! What operators ask of the ISPs: carried out, and kept.
+
+use super::Control;
+use super::config::{Failback, Isp};
+use super::events::IspState;
+use super::health::{Change, Health};
+use super::intents::{IntentError, Intents};
+use super::state::StateError;
+use crate::units::{Nanos, UplinkId};
+
+/// What is asked is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// No such ISP.
+    #[error("there is no ISP `{name}`{hint} (there are {known})", hint = meant(.similar.as_deref()))]
+    NoIsp {
+        /// As given.
+        name: String,
+        /// The one that was probably meant.
+        similar: Option<String>,
+        /// Those that there are.
+        known: String,
+    },
+    /// It makes no sense.
+    #[error(transparent)]
+    Intent(#[from] IntentError),
+    /// It cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+fn meant(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |similar| format!("; did you mean `{similar}`?"))
+}
+
+impl Control {
+    /// The ISP called `name`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn isp(&self, name: &str) -> Result<(&Isp, UplinkId), OperatorError> {
+        let isps = &self.config.isps;
+        let found = isps.iter().find(|isp| isp.name == name);
+        found.and_then(|isp| Some((isp, self.ids.uplink(name)?))).ok_or_else(|| {
+            let names: Vec<&str> = isps.iter().map(|isp| isp.name.as_str()).collect();
+            let similar = super::config::similar(name, &names).map(str::to_owned);
+            OperatorError::NoIsp { name: name.to_owned(), similar, known: names.join(", ") }
+        })
+    }
+
+    /// New flows avoid `isp` from now on and over restarts; with `over` those that it has move to
+    /// others, evenly over that time.
+    ///
+    /// # Errors
+    /// When there is no such ISP, it is so already, or it cannot be kept.
+    pub fn drain(&mut self, isp: &str, over: Option<Nanos>, now: Nanos) -> Result<(), OperatorError> {
+        self.isp(isp)?;
+        self.intend(|intents, _| intents.drain(isp, over, now))
+    }
+
+    /// `isp` may carry new flows again.
+    ///
+    /// # Errors
+    /// When there is no such ISP, nothing keeps flows away from it, or that cannot be kept.
+    pub fn undrain(&mut self, isp: &str, now: Nanos) -> Result<(), OperatorError> {
+        self.isp(isp)?;
+        self.intend(|intents, failback| intents.undrain(isp, failback, now))
+    }
+
+    /// What is not kept is not done.
+    fn intend(
+        &mut self,
+        change: impl FnOnce(&mut Intents, Failback) -> Result<(), IntentError>,
+    ) -> Result<(), OperatorError> {
+        let mut intents = self.intents.clone();
+        change(&mut intents, self.config.site.failback)?;
+        self.state.keep_intents(&intents.kept())?;
+        self.intents = intents;
+        Ok(())
+    }
+
+    /// Tells `health` which ISPs new flows are to avoid.
+    pub fn heed(&self, health: &mut Health) {
+        for isp in &self.config.isps {
+            if let Some(uplink) = self.ids.uplink(&isp.name) {
+                health.close(uplink, self.intents.closing(&isp.name));
+            }
+        }
+    }
+
+    /// Takes note of outages that begin and end, for `failback`.
+    pub fn hear(&mut self, health: &Health, changes: &[Change], now: Nanos) {
+        let failback = self.config.site.failback;
+        let mut is_new = false;
+        for isp in health.outages() {
+            is_new |= self.intents.lost(isp, failback);
+        }
+        let is_well = |state| matches!(state, IspState::Up | IspState::Degraded | IspState::Unknown);
+        for change in changes.iter().filter(|change| change.from == IspState::Down && is_well(change.to)) {
+            self.intents.recovered(&change.isp, failback, now);
+        }
+        if is_new && let Err(error) = self.state.keep_intents(&self.intents.kept()) {
+            tracing::warn!(%error, "a restart will not know which ISPs wait for `sixways undrain`");
+        }
+    }
+}
