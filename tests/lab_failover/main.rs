@@ -12,6 +12,7 @@ mod record;
 #[path = "../lab_host/stand.rs"]
 #[allow(dead_code, reason = "lab_host uses all of it")]
 mod services;
+mod settings;
 mod site;
 mod stand;
 mod streams;
@@ -62,6 +63,9 @@ fn nobody_but_its_own_flows_notices_the_loss_of_an_isp() {
         let outcome = cases::loss(&lab, gateway, Duration::from_secs(8), LOAD);
         judge(&outcome);
         assert!(outcome.lost > 0 && outcome.beside["failovers"] == 0.0, "{outcome:?}");
+    });
+    steps.step("reloaded under load", &mut gateway, |gateway| {
+        judge(&settings::reloads(&lab, gateway, &(config() + SITE), 20, LOAD));
     });
     steps.step("killed under load and started again", &mut gateway, |gateway| {
         let outcome = life::kill(&lab, gateway, LOAD);

@@ -5,11 +5,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::cases::{self, Outcome};
-use crate::lab::Lab;
 use crate::lab::gateway::Gateway;
+use crate::lab::{ISP_A, Lab};
 use crate::stand::Fault;
 use crate::streams::Streams;
-use crate::{SITE, config, life, services, stand};
+use crate::{SITE, config, life, services, settings, stand};
 
 /// Rates between which the highest one without loss is looked for, and how close.
 const LOWEST: u32 = 1000;
@@ -22,11 +22,14 @@ const TRIAL: Duration = Duration::from_millis(700);
 const TUNED: &str = "next-hop-tuned";
 const TUNING: &str = "weight = 3\nhealth = { silence = \"50ms\", patience = \"50ms\" }";
 
+/// The case in which ISP A's prefix stands in a file.
+const PREFIX: &str = "prefix";
+
 /// What runs once: `(lab, gateway, load)`, the gateway being fresh.
 type Case = fn(&Lab, &mut Gateway<'_>, u32) -> Outcome;
 
 /// The cases by their names in `scripts/reliability`.
-const CASES: [(&str, Case); 8] = [
+const CASES: [(&str, Case); 10] = [
     ("carrier", |lab, gateway, load| cases::outage(lab, gateway, Fault::Carrier, false, load)),
     ("next-hop", |lab, gateway, load| cases::outage(lab, gateway, Fault::NextHop, false, load)),
     (TUNED, |lab, gateway, load| cases::outage(lab, gateway, Fault::NextHop, false, load)),
@@ -35,6 +38,8 @@ const CASES: [(&str, Case); 8] = [
     ("loss", |lab, gateway, load| cases::loss(lab, gateway, Duration::from_secs(600), load)),
     ("flapping", |lab, gateway, load| life::flapping(lab, gateway, Duration::from_secs(60), load)),
     ("kill", life::kill),
+    ("reload", |lab, gateway, load| settings::reloads(lab, gateway, &(config() + SITE), 1000, load)),
+    (PREFIX, |lab, _, load| settings::prefix_change(lab, load)),
 ];
 
 /// `SIXWAYS_CASE`, `SIXWAYS_RUNS` times; each run is appended to the file `SIXWAYS_RESULTS`.
@@ -49,7 +54,13 @@ fn measure() {
     let Some(lab) = Lab::start(2) else { return };
     stand::set_up(&lab);
     let _services = services::Stand::set_up(&lab);
-    let config = if name == TUNED { config().replace("weight = 3", TUNING) } else { config() };
+    let (file, line) = settings::prefix_file(&lab);
+    std::fs::write(file, format!("{ISP_A}\n")).expect("a prefix can be written");
+    let config = match &*name {
+        TUNED => config().replace("weight = 3", TUNING),
+        PREFIX => config().replace(&format!("prefix = \"{ISP_A}\""), &line),
+        _ => config(),
+    };
     let mut gateway = Gateway::start_with(&lab, &(config + SITE));
     let free = loss_free_rate(&lab);
     let load = free * 4 / 5;

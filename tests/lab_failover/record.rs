@@ -13,7 +13,7 @@ pub const LATE: Duration = Duration::from_millis(50);
 pub struct Arrival {
     pub flow: usize,
     pub sequence: u32,
-    /// 0: ISP A, 1: ISP B.
+    /// 0: ISP A, 1: ISP B, 2: ISP A with its other prefix.
     pub isp: u8,
 }
 

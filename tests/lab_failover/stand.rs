@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::lab::Lab;
 use crate::lab::gateway::Gateway;
 use crate::lab::process::eventually;
+use crate::settings::OTHER_PREFIX;
 
 /// What happens to ISP A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,9 @@ pub fn set_up(lab: &Lab) {
     }
     // Addresses, routes and filter are the new device's from here on.
     lab.plug("wan0");
+    lab.sh("ispa", &format!("ip -6 route add {OTHER_PREFIX} via fe80::2 dev cust"));
+    lab.sh("srv", &format!("ip -6 route add {OTHER_PREFIX} via fe80::1 dev a0"));
+    lab.sh("ispa", &format!("nft insert rule netdev isp customer ip6 saddr {OTHER_PREFIX} counter name own accept"));
     for target in sixways::control::config::DEFAULT_TARGETS {
         lab.sh("srv", &format!("ip addr add {target}/128 dev lo"));
         for isp in ["ispa", "ispb"] {

@@ -48,7 +48,7 @@ struct Ends {
 struct Live {
     sent: AtomicU64,
     /// One more than the sequence number of the latest packet at the server, and the ISP that it came by.
-    arrived: [AtomicU64; 2],
+    arrived: [AtomicU64; 3],
 }
 
 impl Streams {
@@ -102,7 +102,7 @@ impl Streams {
         let mark: Vec<u64> = self.live.iter().map(|flow| flow.sent.load(Relaxed)).collect();
         eventually(what, LIMIT, || {
             self.live.iter().enumerate().all(|(n, flow)| {
-                (0..2).any(|isp| may(n, isp) && flow.arrived[usize::from(isp)].load(Relaxed) > mark[n])
+                (0..3).any(|isp| may(n, isp) && flow.arrived[usize::from(isp)].load(Relaxed) > mark[n])
             })
         });
     }
@@ -193,7 +193,7 @@ fn serve(socket: &UdpSocket, ends: &Ends, live: &[Live]) -> Vec<Arrival> {
         let _ = socket.send_to(&payload, peer);
         let (flow, sequence) = read(&payload);
         let isp = match peer.ip().segments()[..3] {
-            [0x2001, 0xdb8, isp @ (1 | 2)] => isp as u8 - 1,
+            [0x2001, 0xdb8, isp @ 1..=3] => isp as u8 - 1,
             _ => panic!("{} is no ISP's", peer.ip()),
         };
         live[flow].arrived[usize::from(isp)].fetch_max(u64::from(sequence) + 1, Relaxed);
