@@ -35,6 +35,16 @@ limits! {
     MAX_UPLINKS: usize = 15, "uplinks";
     /// Prefix pairs over all ISPs. A flow record has 8 bits for its mapping.
     MAX_MAPPINGS: usize = 256, "mappings";
+    /// Former prefixes of one ISP whose flows keep them; the oldest gives way to another.
+    MAX_FORMER_PREFIXES: usize = 4, "prefixes";
+    /// Bits of the shortest prefix that is taken for a delegation.
+    SHORTEST_DELEGATION: u8 = 16, "bits";
+    /// Time for which a learnt prefix must be gone from its source before it is.
+    PREFIX_ABSENCE_NANOS: u64 = 2_000_000_000, "nanoseconds";
+    /// Octets of a prefix file that are read.
+    MAX_PREFIX_FILE: u64 = 4096, "octets";
+    /// Records of the prefix history; the oldest gives way to another.
+    MAX_PREFIX_RECORDS: usize = 10_000, "records";
     /// ISPs in order of preference that each bucket remembers.
     BUCKET_CHOICES: usize = 8, "uplinks";
     /// Buckets of the steering hash.

@@ -5,6 +5,7 @@
 
 mod backtrace;
 mod packet;
+mod readiness;
 mod vlan;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use crate::units::Nanos;
 pub use backtrace::{backtrace_of, kernel_view, thread_id};
 pub use packet::PacketSocket;
+pub use readiness::readable;
 pub use vlan::vlan;
 
 /// The time of `CLOCK_MONOTONIC`, the clock that the gate stamps frames with.

@@ -1,5 +1,6 @@
 //! The run loop: one thread that hears the kernel, the workers and the operator.
 
+mod prefixes;
 mod publication;
 mod reload;
 mod telling;
@@ -24,6 +25,7 @@ use super::interfaces::Interfaces;
 use super::memory::Memory;
 use super::nd_proxy::NdProxies;
 use super::orders::{Order, Orders};
+use super::prefixes::PrefixWatch;
 use super::privileges;
 use super::recorder::Recorder;
 use super::reporter::Reporter;
@@ -54,6 +56,7 @@ pub struct Gateway {
     dataplane: Option<Dataplane>,
     memory: Memory,
     nd_proxies: NdProxies,
+    prefixes: PrefixWatch,
     health: HealthWatch,
     /// What the ISPs' routers have answered.
     routers: mpsc::Receiver<Advertised>,
@@ -135,6 +138,8 @@ impl Gateway {
         let (mut health, routers) =
             HealthWatch::start(Arc::clone(&around.bell)).map_err(GatewayError::system("watch the ISPs' links"))?;
         health.follow(control.config(), &generation);
+        let mut prefixes = PrefixWatch::start().map_err(GatewayError::system("watch files of prefixes"))?;
+        prefixes.follow(control.written());
         let mut gateway = Self {
             control,
             reloads: Reloads::new(file),
@@ -142,6 +147,7 @@ impl Gateway {
             dataplane: Some(dataplane),
             memory,
             nd_proxies,
+            prefixes,
             health,
             routers,
             reporter,
@@ -197,7 +203,12 @@ impl Gateway {
                 }
                 changed = self.control.next_change() => {
                     changed?;
+                    self.learn();
                     self.follow()?;
+                }
+                changed = self.prefixes.changed() => {
+                    changed.map_err(GatewayError::system("watch files of prefixes"))?;
+                    self.mind_prefixes()?;
                 }
                 () = bell.notified() => {
                     self.hear_workers();
@@ -221,6 +232,7 @@ impl Gateway {
         self.memory.sweep(now());
         self.nd_proxies.retry();
         self.roll_back_if_due();
+        self.mind_prefixes()?;
         if self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
             self.follow()?;
         }

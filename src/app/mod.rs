@@ -11,6 +11,7 @@ mod interfaces;
 mod memory;
 mod nd_proxy;
 mod orders;
+mod prefixes;
 mod privileges;
 mod recorder;
 mod reporter;

@@ -256,7 +256,8 @@ impl Pairs {
         let owned = (0u8..).map(UplinkId).zip(&config.isps);
         let owned = owned.flat_map(|(uplink, isp)| isp.mappings.iter().map(move |mapping| (uplink, *mapping)));
         let numbered = (0u8..).map(MappingId).zip(owned);
-        let mappings: Vec<_> = numbered.map(|(id, (uplink, mapping))| UplinkMapping { id, uplink, mapping }).collect();
+        let mappings: Vec<_> =
+            numbered.map(|(id, (uplink, mapping))| UplinkMapping { id, uplink, mapping, former: false }).collect();
         let table = MappingTable::new(&mappings, config.isps.len());
         Self { config, table }
     }

@@ -118,6 +118,13 @@ events! {
         /// Its prefix now, if it has one.
         new: Option<String>,
     }
+    /// What was seen for an ISP's prefix cannot be used; the former one stays.
+    PrefixRefused = "prefix-refused" {
+        /// Which.
+        isp: String,
+        /// Why.
+        reason: String,
+    }
     /// Another configuration is in force.
     ConfigReloaded = "config-reloaded" {
         /// Generation from which on it is in force.
@@ -206,6 +213,7 @@ impl Event {
         match self {
             Self::IspState { isp, .. }
             | Self::PrefixChanged { isp, .. }
+            | Self::PrefixRefused { isp, .. }
             | Self::IspDrained { isp, .. }
             | Self::IspUndrained { isp }
             | Self::DrillBegan { isp, .. }

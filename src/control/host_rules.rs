@@ -63,7 +63,7 @@ pub fn wanted(config: &Config, kernel: &KernelState, ids: &Ids) -> HostRules {
             continue;
         };
         let table = HOST_TABLE + u32::from(id.0);
-        let externals = isp.mappings.iter().map(|mapping| mapping.external());
+        let externals = isp.pairs().map(|mapping| mapping.external());
         let inside = |address| config.site.internal.iter().any(|internal| internal.contains(address));
         let addresses = kernel
             .own_addresses()

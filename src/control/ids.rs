@@ -63,11 +63,8 @@ impl Ids {
             .map(|(interface, edge)| (interface.clone(), edge))
             .unzip();
         let isps = config.isps.iter().map(|isp| isp.name.clone()).collect();
-        let pairs = config
-            .isps
-            .iter()
-            .flat_map(|isp| isp.mappings.iter().map(|mapping| mapping_name(&isp.name, mapping)))
-            .collect();
+        let pairs =
+            config.isps.iter().flat_map(|isp| isp.pairs().map(|mapping| mapping_name(&isp.name, mapping))).collect();
         let mut next = self.clone();
         next.ports.assign(&interfaces, "interfaces", MAX_PORTS)?;
         let edges = next.edges.assign(&edges, "interfaces and VLANs", MAX_EDGES)?;

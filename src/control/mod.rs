@@ -21,6 +21,7 @@ pub mod nd_proxy;
 pub mod neighbours;
 pub mod netlink;
 pub mod operator;
+pub mod prefixes;
 pub mod reload;
 pub mod socket;
 pub mod state;
@@ -29,7 +30,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::hash::HashKey;
-use crate::os::now;
 use crate::snapshot::{Candidates, Fitness, Generation, Judgement, NeighbourTable, Snapshot, Steering};
 use crate::units::Nanos;
 use compile::{CompileError, Ingredients, compile, steering_of};
@@ -40,6 +40,7 @@ use ipv4::Ipv4;
 use kernel::KernelState;
 use mirror::{Mirror, Orders, Wants};
 use netlink::NetlinkError;
+use prefixes::{History, Moment, News, Prefixes};
 use state::{StateDir, StateError};
 
 /// Why control cannot start or go on.
@@ -62,7 +63,14 @@ pub enum ControlError {
 /// Configuration, ids, kernel state and neighbours of one gateway.
 #[derive(Debug)]
 pub struct Control {
+    /// As it is written.
+    written: Config,
+    /// With the prefixes that were learnt.
     config: Config,
+    prefixes: Prefixes,
+    history: History,
+    /// News of the start.
+    news: Vec<News>,
     ids: Ids,
     /// That of `config` and `ids`: the kernel has no part in it.
     steering: Steering,
@@ -94,21 +102,30 @@ impl Control {
     /// When the directory is unusable or in use, or the kernel cannot be asked.
     pub async fn start(config: Config, state_dir: &Path) -> Result<Self, ControlError> {
         let state = StateDir::open(state_dir)?;
+        let mirror = Mirror::start().await?;
+        let now = Moment::now();
+        let (mut prefixes, mut news) = Prefixes::restore(&state.prefixes()?, &config, now);
+        news.extend(prefixes.look(&config, &mirror.state(), now));
+        let history = state.prefix_history()?;
+        let (written, config) = (config.clone(), prefixes.apply(&config));
         let mut ids = state.ids()?;
         let reused = ids.assign(&config)?;
         let steering = steering_of(&config, &ids)?;
         let hash_key = state.hash_key()?;
-        let mirror = Mirror::start().await?;
         let ipv4 = config.ipv4.follow.then(Ipv4::start).transpose()?;
         let probe_token = state::random_word()? as u16;
-        let mut intents = Intents::of(&state.intents()?, now());
+        let mut intents = Intents::of(&state.intents()?, now.nanos);
         intents.retain(|isp| config.isps.iter().any(|known| known.name == isp));
         // Nothing is known of the ISPs yet but what operators want.
         let closed = config.isps.iter().filter(|isp| intents.closing(&isp.name).is_some());
         let closed = closed.filter_map(|isp| ids.uplink(&isp.name)).fold(0, |bits, uplink| bits | 1 << uplink.0);
         let judgement = Judgement { closed, ..Judgement::default() };
         Ok(Self {
+            written,
             config,
+            prefixes,
+            history,
+            news,
             ids,
             steering,
             reused,
@@ -133,7 +150,42 @@ impl Control {
     /// When the ids cannot be kept.
     pub fn settle_ids(&mut self, forget: impl FnOnce(&Reused)) -> Result<(), ControlError> {
         forget(&std::mem::take(&mut self.reused));
-        Ok(self.state.keep_ids(&self.ids)?)
+        self.state.keep_ids(&self.ids)?;
+        self.state.keep_prefixes(&self.prefixes.kept())?;
+        self.note_pairs();
+        Ok(())
+    }
+
+    /// Looks at the sources of the ISPs' prefixes, and says what has become of them. Where pairs have come
+    /// or gone ([`News::changes_pairs`]), `forget` was called as by [`Control::reload`]; compile then.
+    ///
+    /// # Errors
+    /// When there are more pairs than ids; the former ones stay.
+    pub fn learn(&mut self, forget: impl FnOnce(&Reused)) -> Result<Vec<News>, ControlError> {
+        let (kernel, now) = (self.mirror.state(), Moment::now());
+        let mut news = std::mem::take(&mut self.news);
+        news.extend(self.prefixes.look(&self.written, &kernel, now));
+        if news.iter().any(News::changes_pairs) {
+            let config = self.prefixes.apply(&self.written);
+            let reused = self.ids.assign(&config)?;
+            self.config = config;
+            forget(&reused);
+            // Packets do not wait for a disk that is full.
+            let kept = self.state.keep_ids(&self.ids).and_then(|()| self.state.keep_prefixes(&self.prefixes.kept()));
+            if let Err(error) = kept {
+                tracing::error!(%error, "a restart will not know the ISPs' prefixes");
+            }
+            self.note_pairs();
+        }
+        Ok(news)
+    }
+
+    fn note_pairs(&mut self) {
+        if self.history.note(&self.config, Moment::now().at)
+            && let Err(error) = self.state.keep_prefix_history(&self.history)
+        {
+            tracing::error!(%error, "`map --at` will not know whose an address is now");
+        }
     }
 
     /// Returns when another [`Control::compile`] is due because the kernel's links, addresses,
@@ -177,9 +229,13 @@ impl Control {
     /// When it does not compile, has more of a kind than there are ids, or the ids cannot be kept.
     pub fn reload(&mut self, config: Config, forget: impl FnOnce(&Reused)) -> Result<(), ControlError> {
         let mut ids = self.ids.clone();
+        let mut prefixes = self.prefixes.clone();
+        let (now, kernel) = (Moment::now(), self.mirror.state());
+        let mut news = prefixes.follow(&config, now);
+        news.extend(prefixes.look(&config, &kernel, now));
+        let (written, config) = (config.clone(), prefixes.apply(&config));
         let reused = ids.assign(&config)?;
         let steering = steering_of(&config, &ids)?;
-        let kernel = self.mirror.state();
         compile(&Ingredients {
             config: &config,
             ids: &ids,
@@ -189,10 +245,14 @@ impl Control {
         let ipv4 = (config.ipv4.follow && self.ipv4.is_none()).then(Ipv4::start).transpose()?;
         forget(&reused);
         self.state.keep_ids(&ids)?;
+        self.state.keep_prefixes(&prefixes.kept())?;
         self.ipv4 = ipv4.or(self.ipv4.take()).filter(|_| config.ipv4.follow);
         (self.config, self.ids, self.steering) = (config, ids, steering);
+        (self.written, self.prefixes) = (written, prefixes);
+        self.news.extend(news);
         let isps = &self.config.isps;
         self.intents.retain(|isp| isps.iter().any(|known| known.name == isp));
+        self.note_pairs();
         Ok(())
     }
 
@@ -294,7 +354,12 @@ impl Control {
         self.mirror.state()
     }
 
-    /// The configuration in force.
+    /// The configuration as it is written.
+    pub fn written(&self) -> &Config {
+        &self.written
+    }
+
+    /// The configuration in force, with the prefixes that were learnt.
     pub fn config(&self) -> &Config {
         &self.config
     }

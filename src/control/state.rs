@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::control::ids::Ids;
-use crate::control::intents::Kept;
+use crate::control::intents;
+use crate::control::prefixes::{self, History};
 use crate::hash::{HashKey, KEY_WORDS};
 use crate::limits::STATE_LOCK_RETRY_NANOS;
 
@@ -109,8 +110,12 @@ impl StateDir {
     /// # Errors
     /// When the file cannot be read or is damaged.
     pub fn ids(&self) -> Result<Ids, StateError> {
-        let ids: Ids = self.load("ids.json")?.unwrap_or_default();
-        if ids.is_sound() { Ok(ids) } else { Err(self.damaged("ids.json", "ids contradict each other".to_owned())) }
+        let ids: Ids = load(&self.path, "ids.json")?.unwrap_or_default();
+        if ids.is_sound() {
+            Ok(ids)
+        } else {
+            Err(damaged(&self.path, "ids.json", "ids contradict each other".to_owned()))
+        }
     }
 
     /// Keeps the ids.
@@ -121,12 +126,44 @@ impl StateDir {
         self.store("ids.json", ids)
     }
 
+    /// The prefixes that the last run had learnt.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn prefixes(&self) -> Result<prefixes::Kept, StateError> {
+        Ok(load(&self.path, "prefixes.json")?.unwrap_or_default())
+    }
+
+    /// Keeps what is learnt.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep_prefixes(&self, prefixes: &prefixes::Kept) -> Result<(), StateError> {
+        self.store("prefixes.json", prefixes)
+    }
+
+    /// Which prefix pairs were in force when.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn prefix_history(&self) -> Result<History, StateError> {
+        read_prefix_history(&self.path)
+    }
+
+    /// Keeps the history.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep_prefix_history(&self, history: &History) -> Result<(), StateError> {
+        self.store(PREFIX_HISTORY, history)
+    }
+
     /// The key of the steering hash, made at the first call and kept.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or cannot be written.
     pub fn hash_key(&self) -> Result<HashKey, StateError> {
-        if let Some(words) = self.load::<[u64; KEY_WORDS]>("hash-key.json")? {
+        if let Some(words) = load::<[u64; KEY_WORDS]>(&self.path, "hash-key.json")? {
             return Ok(HashKey(words));
         }
         let mut words = [0; KEY_WORDS];
@@ -141,34 +178,16 @@ impl StateDir {
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
-    pub fn intents(&self) -> Result<Kept, StateError> {
-        Ok(self.load("intents.json")?.unwrap_or_default())
+    pub fn intents(&self) -> Result<intents::Kept, StateError> {
+        Ok(load(&self.path, "intents.json")?.unwrap_or_default())
     }
 
     /// Keeps what operators have asked.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn keep_intents(&self, kept: &Kept) -> Result<(), StateError> {
+    pub fn keep_intents(&self, kept: &intents::Kept) -> Result<(), StateError> {
         self.store("intents.json", kept)
-    }
-
-    fn damaged(&self, file: &str, reason: String) -> StateError {
-        StateError::Damaged { path: self.path.join(file), reason }
-    }
-
-    fn load<T: DeserializeOwned>(&self, file: &str) -> Result<Option<T>, StateError> {
-        let path = self.path.join(file);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StateError::Io { what: "read", path, source }),
-        };
-        let found: Versioned<T> = serde_json::from_str(&text).map_err(|error| self.damaged(file, error.to_string()))?;
-        if found.version != VERSION {
-            return Err(self.damaged(file, format!("version {} instead of {VERSION}", found.version)));
-        }
-        Ok(Some(found.content))
     }
 
     fn store<T: Serialize>(&self, file: &str, content: &T) -> Result<(), StateError> {
@@ -186,6 +205,34 @@ impl StateDir {
         fs::rename(&new, path)?;
         File::open(&self.path)?.sync_all()
     }
+}
+
+/// The prefix history in the state directory at `path`, whoever runs there: files appear whole.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub fn read_prefix_history(path: &Path) -> Result<History, StateError> {
+    Ok(load(path, PREFIX_HISTORY)?.unwrap_or_default())
+}
+
+const PREFIX_HISTORY: &str = "prefix-history.json";
+
+fn damaged(state: &Path, file: &str, reason: String) -> StateError {
+    StateError::Damaged { path: state.join(file), reason }
+}
+
+fn load<T: DeserializeOwned>(state: &Path, file: &str) -> Result<Option<T>, StateError> {
+    let path = state.join(file);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StateError::Io { what: "read", path, source }),
+    };
+    let found: Versioned<T> = serde_json::from_str(&text).map_err(|error| damaged(state, file, error.to_string()))?;
+    if found.version != VERSION {
+        return Err(damaged(state, file, format!("version {} instead of {VERSION}", found.version)));
+    }
+    Ok(Some(found.content))
 }
 
 /// A random number that nobody else knows.

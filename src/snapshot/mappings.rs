@@ -15,6 +15,8 @@ pub struct UplinkMapping {
     pub uplink: UplinkId,
     /// The translation.
     pub mapping: Mapping,
+    /// The ISP has another prefix now: flows keep the pair, and no new one gets it.
+    pub former: bool,
 }
 
 /// The prefix pairs by id, by (ISP, inside address) and by outside address.
@@ -39,7 +41,7 @@ impl MappingTable {
             .map(|uplink| {
                 let entries: Vec<_> = mappings
                     .iter()
-                    .filter(|mapping| mapping.uplink.index() == uplink)
+                    .filter(|mapping| mapping.uplink.index() == uplink && !mapping.former)
                     .map(|mapping| (mapping.mapping.internal(), mapping.id))
                     .collect();
                 IntervalMap::new(&entries)
@@ -101,7 +103,7 @@ mod tests {
 
     fn pair(id: u8, uplink: u8, internal: &str, external: &str) -> UplinkMapping {
         let mapping = Mapping::new(internal.parse().unwrap(), external.parse().unwrap()).unwrap();
-        UplinkMapping { id: MappingId(id), uplink: UplinkId(uplink), mapping }
+        UplinkMapping { id: MappingId(id), uplink: UplinkId(uplink), mapping, former: false }
     }
 
     #[test]
@@ -113,6 +115,16 @@ mod tests {
         assert_eq!(table.inbound("2001:db8:7::1".parse().unwrap()).unwrap().id, MappingId(5));
         assert_eq!(table.inbound("2001:db8:8::1".parse().unwrap()).unwrap().id, MappingId(0));
         assert!(table.inbound("2001:db9::1".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_former_pair_is_known_to_its_flows_and_to_those_outside_only() {
+        let former = UplinkMapping { former: true, ..pair(0, 0, "fd00:1:2::/48", "2001:db8:1::/48") };
+        let table = MappingTable::new(&[former, pair(1, 0, "fd00:1:2::/48", "2001:db8:2::/48")], 1);
+        let host = "fd00:1:2:3::4".parse().unwrap();
+        assert_eq!(table.outbound(UplinkId(0), host).unwrap().id, MappingId(1));
+        let image = table.image_by(table.get(MappingId(0)).unwrap(), host).unwrap();
+        assert_eq!(table.inbound(image), Some(&former));
     }
 
     #[test]

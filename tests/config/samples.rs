@@ -42,7 +42,7 @@ fn part_of<'a>(text: &'a str, section: &Section) -> Vec<&'a str> {
     }
     if section.header.ends_with("{ … }") {
         let key = section.header.split("{ … }").next().unwrap();
-        let above = text.split(&format!("\n{key}")).next().unwrap();
+        let above = text.split(&format!("\n{key}{{")).next().unwrap();
         return vec![above.rsplit("\n\n").next().unwrap()];
     }
     let mut parts = vec![("", 0)];
@@ -117,6 +117,14 @@ fn a_stated_default_changes_nothing() {
                 "[[rule]]" => {
                     let rule = format!("{MINIMAL}\n[[rule]]\npolicy = \"default\"\n");
                     assert_eq!(good(&format!("{rule}{line}")), good(&rule), "{line}");
+                    continue;
+                }
+                "prefix = { … }" => {
+                    let learnt = |more: &str| {
+                        let source = format!("{{ file = \"/run/x\"{more} }}");
+                        good(&MINIMAL.replace("\"2001:db8:2::/48\"", &source))
+                    };
+                    assert_eq!(learnt(&format!(", {}", line.trim())), learnt(""), "{line}");
                     continue;
                 }
                 "health = { … }" => format!("{MINIMAL}health = {{ {} }}\n", line.trim_end()),

@@ -292,6 +292,7 @@ fn an_error_from_inside_another_pair_is_translated_by_both() {
             id: MappingId(id),
             uplink: FIBER,
             mapping: Mapping::new(internal.parse().unwrap(), external.parse().unwrap()).unwrap(),
+            former: false,
         };
         let near = pair(0, "fd12:3456:789a:10::/64", "2001:db8:1:a::/64");
         let far = pair(1, "fd12:3456:789a:40::/64", "2001:db8:1:b::/64");

@@ -180,6 +180,8 @@ pub fn config() -> Config {
             )
             .expect("a pair"),
         ],
+        former: Vec::new(),
+        source: None,
         next_hop: NextHop::Auto,
         weight: 1,
         tier: 1,

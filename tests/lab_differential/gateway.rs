@@ -23,7 +23,8 @@ impl Gateway {
         let mut site = Site::standard();
         let world = &mut site.snapshot;
         world.internal = [internal].into();
-        world.mappings = MappingTable::new(&[UplinkMapping { id: MappingId(0), uplink: FIBER, mapping }], 3);
+        world.mappings =
+            MappingTable::new(&[UplinkMapping { id: MappingId(0), uplink: FIBER, mapping, former: false }], 3);
         world.edges[LAN0.index()].mtu = LAN_MTU;
         world.edges[WAN0.index()].mtu = ISP_MTU;
         for (edge, own) in [(LAN0, "2001:db8:ffff:1::1"), (WAN0, "2001:db8:ffff:2::1")] {

@@ -143,7 +143,7 @@ fn snapshot(isps: usize) -> Snapshot {
     let pair = |isp: usize| {
         let external = format!("2001:db8:{:x}::/48", isp + 1).parse().unwrap();
         let mapping = Mapping::new("fd12:3456:789a::/48".parse().unwrap(), external).unwrap();
-        UplinkMapping { id: MappingId(isp as u8), uplink: UplinkId(isp as u8), mapping }
+        UplinkMapping { id: MappingId(isp as u8), uplink: UplinkId(isp as u8), mapping, former: false }
     };
     let uplink = |isp: usize| Uplink {
         name: isp_name(isp).into(),

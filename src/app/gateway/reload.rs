@@ -116,7 +116,7 @@ impl Gateway {
     /// All of `config`, or nothing of it.
     fn put_in_force(&mut self, config: &Config) -> Result<(), ReloadError> {
         let exporter = self.reporter.open_exporter(config)?;
-        let former = self.control.config().clone();
+        let former = self.control.written().clone();
         self.control.reload(config.clone(), |reused| self.memory.forget(reused))?;
         if let Err(error) = self.follow() {
             // What the kernel refused of the new tables, it has had of the old ones.
@@ -126,7 +126,7 @@ impl Gateway {
         }
         self.reporter.use_exporter(exporter);
         if let Some(dataplane) = &self.dataplane {
-            self.reporter.set_facts(config, dataplane);
+            self.reporter.set_facts(self.control.config(), dataplane);
         }
         Ok(())
     }

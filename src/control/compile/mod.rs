@@ -94,7 +94,10 @@ pub fn compile(from: &Ingredients<'_>) -> Result<Generation, CompileError> {
         .isps
         .iter()
         .flat_map(|isp| {
-            isp.mappings.iter().map(|(id, mapping)| UplinkMapping { id: *id, uplink: isp.uplink, mapping: *mapping })
+            let pair = |former| {
+                move |(id, mapping): &_| UplinkMapping { id: *id, uplink: isp.uplink, mapping: *mapping, former }
+            };
+            isp.mappings.iter().map(pair(false)).chain(isp.former.iter().map(pair(true)))
         })
         .collect();
     let candidates = next_hops::candidates(&site, &uplinks);

@@ -61,7 +61,7 @@ pub(super) fn candidates(site: &Site<'_>, uplinks: &[Uplink]) -> Candidates {
     let mut candidates = Candidates { all_down: site.config.site.all_down, ..Candidates::default() };
     for isp in &site.isps {
         let bit = 1 << isp.uplink.0;
-        if uplinks[isp.uplink.index()].next_hop.is_some() && !isp.mappings.is_empty() {
+        if uplinks[isp.uplink.index()].next_hop.is_some() && isp.pairs().next().is_some() {
             candidates.equipped |= bit;
         }
         if isp.link.is_some_and(Link::is_usable) {

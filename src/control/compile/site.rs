@@ -47,6 +47,8 @@ pub struct IspSide<'a> {
     /// As of a LAN.
     pub link: Option<&'a Link>,
     pub mappings: Vec<(MappingId, Mapping)>,
+    /// Those of its former prefixes.
+    pub former: Vec<(MappingId, Mapping)>,
 }
 
 /// Where a route of the kernel leads.
@@ -88,12 +90,12 @@ impl<'a> Site<'a> {
         for isp in &config.isps {
             let (at, edge, link) = resolve(&isp.interface, isp.vlan)?;
             let uplink = ids.uplink(&isp.name).ok_or_else(|| no_id(&isp.name))?;
-            let mappings = isp
-                .mappings
-                .iter()
-                .map(|mapping| Ok((ids.mapping(&isp.name, mapping).ok_or_else(|| no_id(&isp.name))?, *mapping)))
-                .collect::<Result<_, CompileError>>()?;
-            isps.push(IspSide { config: isp, at, edge, uplink, link, mappings });
+            let numbered = |mappings: &[Mapping]| {
+                let id = |mapping: &Mapping| ids.mapping(&isp.name, mapping).ok_or_else(|| no_id(&isp.name));
+                mappings.iter().map(|mapping| Ok((id(mapping)?, *mapping))).collect::<Result<_, CompileError>>()
+            };
+            let (mappings, former) = (numbered(&isp.mappings)?, numbered(&isp.former)?);
+            isps.push(IspSide { config: isp, at, edge, uplink, link, mappings, former });
         }
         Ok(Self { config, kernel, lans, isps, routes: kernel.main_routes() })
     }
@@ -119,7 +121,7 @@ impl<'a> Site<'a> {
     /// translated: such addresses must never meet it as they are.
     pub fn is_foreign_internal(&self, position: usize, prefix: Prefix) -> bool {
         let identity = |internal: Prefix| {
-            self.isps[position].mappings.iter().any(|(_, mapping)| {
+            self.isps[position].pairs().any(|(_, mapping)| {
                 mapping.is_identity() && mapping.internal().covers(prefix) && internal.covers(mapping.internal())
             })
         };
@@ -187,9 +189,14 @@ const RTPROT_KERNEL: u8 = 2;
 const RTPROT_RA: u8 = 9;
 
 impl IspSide<'_> {
-    /// Its external prefixes.
+    /// Its prefix pairs, former ones included.
+    pub fn pairs(&self) -> impl Iterator<Item = &(MappingId, Mapping)> {
+        self.mappings.iter().chain(&self.former)
+    }
+
+    /// Its external prefixes, former ones included.
     pub fn externals(&self) -> impl Iterator<Item = Prefix> {
-        self.mappings.iter().map(|(_, mapping)| mapping.external())
+        self.pairs().map(|(_, mapping)| mapping.external())
     }
 
     /// Whether `ifindex` is its device.

@@ -35,6 +35,10 @@ pub enum Kind {
     Boolean,
     /// An IPv6 prefix that NPTv6 can translate.
     Prefix,
+    /// Such a prefix, or a table that says where one is learnt.
+    PrefixOrSource,
+    /// The path of a file.
+    File,
     /// A list of such prefixes.
     Prefixes,
     /// A list of prefix pairs.
@@ -182,6 +186,12 @@ impl Kind {
             }
             Self::Boolean => "true or false".to_owned(),
             Self::Prefix => "an IPv6 prefix of at most 64 bits like \"2001:db8:1::/48\"".to_owned(),
+            Self::PrefixOrSource => {
+                "an IPv6 prefix of at most 64 bits like \"2001:db8:1::/48\", or a table like { file = \
+                                     \"/run/sixways/wan0.prefix\" }"
+                    .to_owned()
+            }
+            Self::File => "the absolute path of a file like \"/run/sixways/wan0.prefix\"".to_owned(),
             Self::Prefixes => "a list of IPv6 prefixes of at most 64 bits like [\"fd12:3456:789a::/48\"]".to_owned(),
             Self::Pairs => "a list of pairs like [{ internal = \"fd12:3456:789a:10::/64\", external = \
                             \"2001:db8:c:77ab::/64\" }]"

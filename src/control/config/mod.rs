@@ -10,6 +10,7 @@ mod file;
 mod health;
 mod host;
 mod kind;
+mod prefix;
 mod problem;
 mod raw;
 mod reader;
@@ -31,7 +32,9 @@ pub use file::ConfigFile;
 pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind, ProbeType, is_domain_name};
 pub use host::{HOST_DEVICE, HOST_PORT, Host, Ipv4, OnStop};
 pub use kind::{Kind, MOVING, Word};
+pub use prefix::{Part, PrefixOrigin, PrefixSource};
 pub use problem::{ProbeProblem, Problem};
+pub use raw::refusal;
 
 use crate::npt::Mapping;
 pub use crate::snapshot::{AllDown, Filter, HashFields, Inbound, Match, Scope};
@@ -163,8 +166,12 @@ pub struct Isp {
     pub interface: String,
     /// The VLAN on it; `None`: untagged frames.
     pub vlan: Option<u16>,
-    /// Prefix pairs, internal and external. At least one.
+    /// Prefix pairs, internal and external. None while a prefix that is learnt is not known.
     pub mappings: Vec<Mapping>,
+    /// Pairs of prefixes that it had before, kept for the flows that have them.
+    pub former: Vec<Mapping>,
+    /// Where its prefix is learnt; `None`: the file says it.
+    pub source: Option<PrefixSource>,
     /// Its router.
     pub next_hop: NextHop,
     /// Share of the flows, relative to the other ISPs of its tier; 0: only as a last resort.
@@ -217,6 +224,11 @@ pub enum Bogons {
 }
 
 impl Isp {
+    /// Its prefix pairs, former ones included.
+    pub fn pairs(&self) -> impl Iterator<Item = &Mapping> {
+        self.mappings.iter().chain(&self.former)
+    }
+
     /// The name of its edge: the interface's, with `.VLAN` where it is a VLAN.
     pub fn edge_name(&self) -> String {
         edge_name(&self.interface, self.vlan)

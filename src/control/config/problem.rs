@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a configuration: what it is, and what to do about it.
 
+mod prefix;
 mod probes;
 
 use std::net::Ipv6Addr;
@@ -8,6 +9,7 @@ use super::raw::is_isp_name;
 use super::traffic::{WITH_PORTS, prefix_name, protocol_name};
 use crate::limits::{MAX_ALLOWS, MAX_EDGES, MAX_MAPPINGS, MAX_POLICIES, MAX_RULES, MAX_UPLINKS};
 use crate::npt::Prefix;
+pub use prefix::SourceProblem;
 pub use probes::ProbeProblem;
 
 /// What is wrong with one place of a configuration. The message says what; [`Problem::remedy`]
@@ -27,8 +29,6 @@ pub enum Problem {
     Elsewhere { section: &'static str, home: &'static str },
     #[error("`{0}` is not built yet")]
     Planned(String),
-    #[error("`prefix` from a file or an interface is not built yet")]
-    PlannedPrefix,
     #[error("this key is missing")]
     Missing { key: &'static str, example: String },
     #[error("this section is missing")]
@@ -102,6 +102,8 @@ pub enum Problem {
     NextHopElsewhere { address: Ipv6Addr, external: Prefix, isp: String },
     #[error(transparent)]
     Probe(ProbeProblem),
+    #[error(transparent)]
+    Source(SourceProblem),
     #[error("`{0}` is not a name for a policy")]
     PolicyName(String),
     #[error("`{0}` is not a name for a rule")]
@@ -188,6 +190,7 @@ fn place(section: &str) -> String {
         "" => "at the top of the file".to_owned(),
         section if section.starts_with('[') => format!("in {section}"),
         section if section.starts_with("mappings") => "in a pair of `mappings`".to_owned(),
+        section if section.starts_with("prefix") => "in a table of `prefix`".to_owned(),
         section if section.starts_with("match") => "in `match`".to_owned(),
         section if section.starts_with("health") => "in `health`".to_owned(),
         section if section.starts_with("probes") => "in an element of `probes`".to_owned(),
@@ -206,7 +209,6 @@ impl Problem {
             Self::UnknownKey { valid, section, .. } => format!("{} there may be: {}", place(section), valid.join(", ")),
             Self::Elsewhere { home, .. } => format!("move it to {home}"),
             Self::Planned(_) => "remove it".to_owned(),
-            Self::PlannedPrefix => "write the prefix itself, like prefix = \"2001:db8:1::/48\"".to_owned(),
             Self::Missing { key, example } => format!("add {key} = {example}"),
             Self::MissingSection(header) => format!("add {header} with {}", first_keys(header)),
             Self::NotSection { header, .. } => format!("write {header} on a line of its own, and its keys below it"),
@@ -282,6 +284,7 @@ impl Problem {
             }
             Self::NextHopElsewhere { .. } => "write the router of this ISP, or \"auto\"".to_owned(),
             Self::Probe(problem) => problem.remedy(),
+            Self::Source(problem) => problem.remedy(),
             Self::PolicyName(name) if is_isp_name(&name.to_ascii_lowercase()) => {
                 format!("did you mean [policy.{}]?", name.to_ascii_lowercase())
             }

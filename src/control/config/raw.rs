@@ -4,6 +4,7 @@ mod edge;
 mod host;
 mod icmp;
 mod nd_proxy;
+mod prefix;
 mod probes;
 mod steering;
 mod values;
@@ -17,17 +18,18 @@ use toml::de::{DeTable, DeValue};
 use super::problem::Problem;
 use super::reader::{At, Errors, Place, Table, type_name};
 use super::schema::{DATAPLANE, FLOWS, ISP, LAN, METRICS, PAIR, ROOT, SITE, Section, VERSION};
-use super::{AllDown, Failback, Idle, Mode, MssClamp, NdProxy, NextHop};
+use super::{AllDown, Failback, Idle, Mode, MssClamp, NdProxy, NextHop, PrefixSource};
 use crate::npt::Prefix;
 use crate::units::Nanos;
 
 pub use edge::RawEdge;
 pub use host::RawHost;
 pub use icmp::RawIcmp;
+pub use prefix::RawPrefix;
 pub use probes::{RawHealth, RawProbe};
 pub use steering::{RawMatch, RawRule, RawSteering};
-pub use values::is_isp_name;
-use values::{cores, failback, isp_name, isp_prefix, listen, mss_clamp, next_hop, prefix, prefixes};
+use values::{cores, failback, isp_name, listen, mss_clamp, next_hop, prefixes};
+pub use values::{is_isp_name, refusal};
 
 /// A value that is there and right by itself; otherwise its error has been reported, or the
 /// key is optional and absent.
@@ -56,7 +58,7 @@ pub struct RawIsp {
     pub place: Place,
     pub name: Known<String>,
     pub edge: RawEdge,
-    pub prefix: Known<Prefix>,
+    pub prefix: Known<RawPrefix>,
     pub mappings: Vec<RawPair>,
     /// Whether the file gives `prefix`, be it right or wrong.
     pub has_prefix: bool,
@@ -141,12 +143,20 @@ impl Raw {
 }
 
 impl RawIsp {
+    /// Where its prefix is learnt, if it is.
+    pub fn source(&self) -> Option<&PrefixSource> {
+        match &self.prefix.as_ref()?.value {
+            RawPrefix::Learnt(source) => Some(source),
+            RawPrefix::Literal(_) => None,
+        }
+    }
+
     fn read(table: &Table<'_>, errors: &Errors) -> Self {
         Self {
             place: table.place(),
             name: isp_name(table, "name"),
             edge: RawEdge::read(table),
-            prefix: isp_prefix(table, "prefix"),
+            prefix: prefix::read(table, "prefix", errors),
             mappings: pairs(table, "mappings", errors),
             has_prefix: table.has("prefix"),
             has_mappings: table.has("mappings"),
@@ -276,7 +286,7 @@ fn pairs(table: &Table<'_>, name: &str, errors: &Errors) -> Vec<RawPair> {
         };
         let path = format!("{}.", element.place.path);
         let pair = Table::new(&PAIR, path, element.place.span, Some(entries), errors);
-        let side = |name| prefix(&pair, pair.text(name)?);
+        let side = |name| values::prefix(&pair, pair.text(name)?);
         Some(RawPair { internal: side("internal"), external: side("external") })
     };
     table.list(name).unwrap_or_default().into_iter().filter_map(pair).collect()

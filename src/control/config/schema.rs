@@ -10,6 +10,7 @@ mod host;
 mod icmp;
 mod isp;
 mod nd_proxy;
+mod prefix;
 mod steering;
 
 use super::AllDown;
@@ -20,6 +21,7 @@ pub use health::{HEALTH, PROBE};
 pub use host::{HOST, IPV4};
 pub use icmp::ICMP;
 pub use isp::{ISP, PAIR};
+pub use prefix::SOURCE;
 pub use steering::{ALLOW, FILTER, MATCH, POLICY, RULE};
 
 /// The version of the file format that this gateway reads.
@@ -173,8 +175,8 @@ pub static METRICS: Section = Section {
 };
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&Section; 18] = [
-    &ROOT, &SITE, &LAN, &ISP, &PAIR, &PROBE, &HEALTH, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP,
+pub static SECTIONS: [&Section; 19] = [
+    &ROOT, &SITE, &LAN, &ISP, &SOURCE, &PAIR, &PROBE, &HEALTH, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP,
     &DATAPLANE, &HOST, &IPV4, &METRICS,
 ];
 

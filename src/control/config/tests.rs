@@ -19,6 +19,8 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         interface: "wan0".to_owned(),
         vlan: None,
         mappings: vec![Mapping::new(internal, "2001:db8:1::/48".parse().unwrap()).unwrap()],
+        former: Vec::new(),
+        source: None,
         next_hop: NextHop::Address("fe80::1".parse().unwrap()),
         weight: 3,
         tier: 1,

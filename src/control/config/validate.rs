@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
 use super::error::line_number;
-use super::problem::Problem;
-use super::raw::{Raw, RawDataplane, RawIsp};
+use super::problem::{Problem, SourceProblem};
+use super::raw::{Raw, RawDataplane, RawIsp, RawPrefix};
 use super::reader::{At, Errors, Place};
 use super::schema::FRAME_OVERHEAD;
 use super::{Config, Dataplane, Flows, Icmp, Isp, Lan, Metrics, NextHop, Site};
-use crate::limits::{MAX_EDGES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
+use crate::limits::{MAX_EDGES, MAX_FORMER_PREFIXES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
 use crate::snapshot::is_bogon;
 
@@ -107,7 +107,14 @@ type PrefixPair = (At<Prefix>, At<Prefix>);
 
 /// `prefix`: the site's one internal prefix and this one.
 fn prefix_pair(block: &RawIsp, site: &[Prefix], errors: &Errors) -> Vec<PrefixPair> {
-    let Some(prefix) = block.prefix.clone() else { return Vec::new() };
+    let prefix = match &block.prefix {
+        Some(At { value: RawPrefix::Literal(prefix), place }) => At { value: *prefix, place: place.clone() },
+        Some(At { value: RawPrefix::Learnt(_), place }) if site.len() > 1 => {
+            errors.add(place, Problem::Source(SourceProblem::SeveralInternals { internals: site.len() }));
+            return Vec::new();
+        }
+        _ => return Vec::new(),
+    };
     match site {
         [] => Vec::new(),
         [internal] => vec![(At { value: *internal, place: prefix.place.clone() }, prefix)],
@@ -200,8 +207,10 @@ fn counts(raw: &Raw, claims: &[Claim], errors: &Errors) {
     {
         errors.add(&last.block, Problem::TooManyEdges { found: edges });
     }
-    if let Some(first) = claims.get(MAX_MAPPINGS) {
-        errors.add(&first.internal, Problem::TooManyMappings { found: claims.len() });
+    let learnt = raw.isps.iter().filter(|isp| isp.source().is_some()).count();
+    let found = claims.len() + learnt * (1 + MAX_FORMER_PREFIXES);
+    if let (true, Some(last)) = (found > MAX_MAPPINGS, claims.get(MAX_MAPPINGS).or(claims.last())) {
+        errors.add(&last.internal, Problem::TooManyMappings { found });
     }
 }
 
@@ -248,12 +257,15 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
     lans.extend(host.steer.then(Lan::of_host));
     let isp = |(index, isp): (usize, RawIsp)| {
         let (health, probes) = probes::build(&isp)?;
+        let source = isp.source().cloned();
         let (interface, vlan) = isp.edge.build()?;
         Some(Isp {
             name: isp.name?.value,
             interface,
             vlan,
             mappings: claims.iter().filter(|claim| claim.isp == index).map(|claim| claim.mapping).collect(),
+            former: Vec::new(),
+            source,
             next_hop: isp.next_hop?.value,
             weight: u32::try_from(isp.weight?.value).ok()?,
             tier: u8::try_from(isp.tier?.value).ok()?,

@@ -16,7 +16,7 @@ const NOW: Nanos = Nanos::from_millis(3_600_000);
 
 fn snapshot(key: u64) -> Snapshot {
     let mapping = Mapping::new("fd00::/48".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()).unwrap();
-    let pair = UplinkMapping { id: MappingId(3), uplink: UplinkId(0), mapping };
+    let pair = UplinkMapping { id: MappingId(3), uplink: UplinkId(0), mapping, former: false };
     let claim = Claim { uplink: UplinkId(0), name: "fiber", weight: 1, tier: 1 };
     Snapshot {
         generation: 1,

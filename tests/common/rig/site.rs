@@ -101,6 +101,7 @@ impl Site {
                 id: MappingId(n),
                 uplink: UplinkId(n),
                 mapping: Mapping::new(internal, external).unwrap(),
+                former: false,
             })
             .collect();
         let snapshot = Snapshot {

@@ -4,6 +4,7 @@ mod edges;
 mod gate;
 mod guard;
 mod hops;
+mod prefixes;
 mod steering;
 mod vlans;
 
@@ -66,6 +67,8 @@ impl World {
             interface: interface.to_owned(),
             vlan: None,
             mappings: vec![Mapping::new(prefix(internal), prefix(external)).unwrap()],
+            former: Vec::new(),
+            source: None,
             next_hop: NextHop::Auto,
             weight: 1,
             tier: 1,

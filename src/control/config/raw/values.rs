@@ -28,7 +28,7 @@ pub fn prefix(table: &Table<'_>, text: At<String>) -> Known<Prefix> {
 }
 
 /// Why a prefix cannot be one side of a translation.
-fn refusal(prefix: Prefix) -> Option<Problem> {
+pub fn refusal(prefix: Prefix) -> Option<Problem> {
     const RESERVED: [(&str, Ipv6Addr, u8); 5] = [
         ("multicast", Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
         ("link-local", Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
@@ -48,14 +48,6 @@ pub fn prefixes(table: &Table<'_>, name: &str) -> Vec<At<Prefix>> {
     let elements = table.list(name).unwrap_or_default();
     let text = |element| table.element_text(&element, "a prefix in quotes, like \"fd12:3456:789a::/48\"");
     elements.into_iter().filter_map(text).filter_map(|text| prefix(table, text)).collect()
-}
-
-/// `prefix` of an ISP: a text. A table is the way of a later version to learn it.
-pub fn isp_prefix(table: &Table<'_>, name: &str) -> Known<Prefix> {
-    if table.is_table(name) {
-        return table.wrong(&table.place_of(name), Problem::PlannedPrefix);
-    }
-    prefix(table, table.text(name)?)
 }
 
 /// Whether `name` can be the name of an ISP: it is a metric's label and a word on command lines.

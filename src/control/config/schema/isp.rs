@@ -27,10 +27,11 @@ pub static ISP: Section = Section {
         VLAN,
         key(
             "prefix",
-            Kind::Prefix,
+            Kind::PrefixOrSource,
             "",
             Default::Words("required unless `mappings` is there"),
-            "The prefix that the ISP delegated. The site's one internal prefix is translated to it.",
+            "The prefix that the ISP delegated, or where it is learnt: `prefix = { … }` below. The site's one internal prefix \
+             is translated to it.",
         ),
         key(
             "mappings",
@@ -80,7 +81,7 @@ pub static ISP: Section = Section {
         health::PROBES,
         health::HEALTH_KEY,
     ],
-    planned: &["metered", "max_stay", "length", "subnet_id", "ipv4", "notify"],
+    planned: &["metered", "max_stay", "ipv4", "notify"],
 };
 
 /// An element of `mappings`.
