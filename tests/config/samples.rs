@@ -167,6 +167,23 @@ fn check_shows_policies_rules_filter_and_flow_memory() {
 }
 
 #[test]
+fn check_shows_whom_probes_ask_and_how_soon_an_outage_is_found() {
+    let said = |file: &str| {
+        let said = String::from_utf8(check(&[file]).stdout).unwrap();
+        let start = said.find("\nprobes ").unwrap() + 1;
+        said[start..said.find("\npolicy ").unwrap()].to_owned()
+    };
+    let meant = format!("{}\n{}", said("configs/minimal.toml"), said("configs/dual-isp.toml"));
+    assert_holds(std::path::Path::new("tests/data/check-probes.txt"), &meant);
+    let json = check(&["--json", "configs/dual-isp.toml"]);
+    let answer: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let watch = &answer["isps"][0]["watch"];
+    assert_eq!((&watch["default_targets"], &watch["need"]), (&false.into(), &2.into()));
+    assert_eq!(watch["targets"][3]["target"], "dns:2620:fe::9");
+    assert_eq!(watch["targets"][2]["max_rtt_seconds"], 0.08);
+}
+
+#[test]
 fn json_has_the_same_in_numbers() {
     let output = check(&["--json", "configs/rules.toml"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::host::HostReport;
 use super::mapping::MappingReport;
+use super::probes::{self, WatchReport};
 use super::steering::SteeringReport;
 use super::table::Table;
 use crate::control::config::{Config, Lan, NextHop};
@@ -37,6 +38,7 @@ struct IspReport {
     tier: u8,
     weight: u32,
     mappings: Vec<MappingReport>,
+    watch: WatchReport,
 }
 
 impl Report {
@@ -53,6 +55,7 @@ impl Report {
                 tier: isp.tier,
                 weight: isp.weight,
                 mappings: isp.mappings.iter().map(MappingReport::new).collect::<anyhow::Result<_>>()?,
+                watch: WatchReport::new(isp),
             })
         });
         Ok(Self {
@@ -90,6 +93,7 @@ impl fmt::Display for Report {
                 writeln!(f, "{name:<8} {line}")?;
             }
         }
+        write!(f, "\n{}", probes::page(self.isps.iter().map(|isp| (isp.name.as_str(), &isp.watch))))?;
         write!(f, "{}", self.steering)?;
         writeln!(f, "\nmemory   {}", self.host.memory)?;
         for line in &self.host.installs {

@@ -11,6 +11,7 @@ mod next_hop;
 mod path;
 pub mod probe;
 pub mod solicitation;
+pub mod speed;
 mod target;
 #[cfg(test)]
 mod tests;

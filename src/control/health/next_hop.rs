@@ -127,6 +127,7 @@ impl NextHop {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::health::speed;
 
     const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
@@ -151,6 +152,24 @@ mod tests {
         assert!(hop.is_dead());
         hop.heard(at(1900));
         assert!(!hop.is_dead() && hop.is_confirmed_since(at(1000)));
+    }
+
+    #[test]
+    fn a_death_is_found_when_the_settings_promise() {
+        for (silence, patience, tries) in [(200, 200, 3), (50, 50, 3), (1000, 30, 1), (20, 100, 10)] {
+            let (silence, patience) = (Nanos::from_millis(silence), Nanos::from_millis(patience));
+            let settings = config::Health { silence, patience, tries, ..config::Health::default() };
+            let promised = speed::router(&settings).0 / 1_000_000;
+            let mut hop = NextHop::new(at(0));
+            hop.follow(Some(ROUTER), at(0));
+            hop.answered(ROUTER, at(1));
+            let found = (1..).find(|n| {
+                hop.advance(&settings, at(20 * n));
+                hop.is_dead()
+            });
+            let took = 20 * found.unwrap() - 1;
+            assert!((promised / 2..=promised).contains(&took), "{promised} ms promised, {took} ms taken");
+        }
     }
 
     #[test]

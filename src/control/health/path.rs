@@ -87,6 +87,7 @@ impl Path {
 mod tests {
     use super::*;
     use crate::control::config::{DEFAULT_TARGETS, Probe};
+    use crate::control::health::speed;
 
     const fn at(ms: u64) -> Nanos {
         Nanos::from_millis(10_000 + ms)
@@ -94,19 +95,27 @@ mod tests {
 
     /// Runs from `from` to `to`; `answers` says whether the probe sent at a time to a target is answered,
     /// 20 ms later. Returns when the path was found lost.
-    fn run(path: &mut Path, (from, to): (u64, u64), answers: impl Fn(u64, usize) -> bool) -> Option<u64> {
-        let settings = config::Health::default();
+    fn run(path: &mut Path, span: (u64, u64), answers: impl Fn(u64, usize) -> bool) -> Option<u64> {
+        run_with(path, &config::Health::default(), span, answers)
+    }
+
+    fn run_with(
+        path: &mut Path,
+        settings: &config::Health,
+        (from, to): (u64, u64),
+        answers: impl Fn(u64, usize) -> bool,
+    ) -> Option<u64> {
         let mut flying: Vec<(u64, usize, u16)> = Vec::new();
         for ms in (from..to).step_by(10) {
             flying.retain(|(sent, n, sequence)| {
                 let arrived = ms >= sent + 20;
                 if arrived && answers(*sent, *n) {
-                    path.settle(*n, *sequence, true, &settings, at(ms));
+                    path.settle(*n, *sequence, true, settings, at(ms));
                 }
                 !arrived
             });
-            path.advance(&settings, at(ms), |n, sequence| flying.push((ms, n, sequence)));
-            if path.reach(&settings, |_| false) == Reach::Lost {
+            path.advance(settings, at(ms), |n, sequence| flying.push((ms, n, sequence)));
+            if path.reach(settings, |_| false) == Reach::Lost {
                 return Some(ms);
             }
         }
@@ -130,6 +139,25 @@ mod tests {
             .max()
             .unwrap();
         assert!(worst <= 2500, "{worst} ms");
+    }
+
+    #[test]
+    fn whatever_the_settings_a_death_is_found_when_they_promise() {
+        for (down_after, every, timeout) in
+            [(1, 1000, 400), (2, 100, 400), (3, 250, 200), (5, 1000, 400), (10, 50, 100)]
+        {
+            let settings = config::Health { down_after, ..config::Health::default() };
+            let (every, timeout) = (Nanos::from_millis(every), Nanos::from_millis(timeout));
+            let probes = DEFAULT_TARGETS.map(|target| Probe { every, timeout, ..Probe::ping(target) });
+            let promised = speed::path(&settings, &probes).unwrap().0 / 1_000_000;
+            let took = (0..100).map(|n| {
+                let (mut path, death) = (Path::default(), 5000 + 10 * n);
+                path.follow(&probes, at(0));
+                run_with(&mut path, &settings, (0, 30_000), |sent, _| sent + 20 < death).expect("found") - death
+            });
+            let worst = took.max().unwrap();
+            assert!((promised / 2..=promised).contains(&worst), "{promised} ms promised, {worst} ms taken");
+        }
     }
 
     #[test]
