@@ -5,14 +5,18 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::control::config::{Config, Isp};
+use crate::control::config::Config;
+use crate::control::prefixes::{History, Record};
+use crate::control::state::{DEFAULT_STATE_DIR, read_prefix_history};
 use crate::npt::{Mapping, MappingError, Prefix, PrefixError, Unmappable};
 use crate::snapshot::{MappingTable, UplinkMapping};
 use crate::units::{Direction, MappingId, UplinkId};
 use crate::verdict::DropReason;
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 const EXAMPLES: &str = "\
 One line per ADDR, in their order.
@@ -29,7 +33,11 @@ With --config, the address comes first, then what each ISP makes of it:
   2001:db8:1:ffff::10 inbound fiber=drop:subnet-ffff
 An address inside is followed by `outbound` and every ISP in the order of the file; an address in
 an ISP's prefix by `inbound` and that ISP; one that is neither by `drop:not-in-prefix`. The table
-of prefix pairs is the data plane's own; filters, routes and health are not asked.
+of prefix pairs is the data plane's own; filters, routes and health are not asked. An ISP whose prefix
+is learnt has a pair only with --at.
+
+With --at, the answer is that of TIME, by the pairs that the gateway noted in its state directory as
+they came and went; `unknown:not-recorded` where it noted none for ADDR at that time.
 
 Exit status: 0, also where the answer is a drop or a refused pair; 1 when an ADDR is no address, a
 prefix is no prefix, or the file cannot be used.
@@ -37,14 +45,15 @@ prefix is no prefix, or the file cannot be used.
 Examples:
   sixways map --internal fd01:203:405::/48 --external 2001:db8:1::/48 \\
       --direction outbound fd01:203:405:1::1234
-  sixways map --config configs/lab.toml fd12:3456:789a:1::10 2001:db8:1:7c4a::10";
+  sixways map --config configs/lab.toml fd12:3456:789a:1::10 2001:db8:1:7c4a::10
+  sixways map --at 2026-11-24T19:40:00Z --config configs/lab.toml 2001:db8:1:7c4a::10";
 
 /// Show what an ISP's prefix makes of addresses, and back: no privileges, no gateway.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(override_usage = "\
 sixways map --internal PREFIX --external PREFIX --direction outbound|inbound [--json] ADDR…
-       sixways map --config FILE [--json] ADDR…")]
+       sixways map [--at TIME [--state DIR]] --config FILE [--json] ADDR…")]
 pub struct Args {
     /// The prefix that hosts inside use
     #[arg(long, value_name = "PREFIX", required_unless_present = "config", conflicts_with = "config")]
@@ -62,6 +71,14 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
+    /// As it was at this time (RFC 3339), by the gateway's notes
+    #[arg(long, value_name = "TIME", requires = "config", value_parser = moment)]
+    at: Option<OffsetDateTime>,
+
+    /// The gateway's state directory, where it has its notes
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_STATE_DIR, requires = "at")]
+    state: PathBuf,
+
     /// Print one JSON array instead of lines
     #[arg(long)]
     json: bool,
@@ -69,6 +86,10 @@ pub struct Args {
     /// IPv6 addresses
     #[arg(value_name = "ADDR", required = true)]
     addresses: Vec<String>,
+}
+
+fn moment(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "write a time like 2026-11-24T19:40:00Z".to_owned())
 }
 
 fn direction() -> impl TypedValueParser<Value = Direction> {
@@ -82,7 +103,14 @@ fn direction() -> impl TypedValueParser<Value = Direction> {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let addresses = args.addresses.iter().map(String::as_str);
     if let Some(file) = &args.config {
-        let pairs = Pairs::new(super::load(file)?);
+        let config = super::load(file)?;
+        let pairs = match args.at {
+            None => Pairs::new(&config),
+            Some(at) => {
+                let history = read_prefix_history(&args.state).context("no notes of former prefix pairs")?;
+                Pairs::at(&config, &history, at)
+            }
+        };
         show(args.json, &addresses.map(|text| pairs.line(text)).collect::<Vec<_>>())?;
     } else {
         let pair = || Some((args.internal.as_deref()?, args.external.as_deref()?, args.direction?));
@@ -158,6 +186,7 @@ enum Outcome {
     Drop(&'static str),
     Config(&'static str),
     Error(&'static str),
+    Unknown(&'static str),
 }
 
 const NOT_AN_ADDRESS: Outcome = Outcome::Error("not-an-address");
@@ -183,6 +212,7 @@ impl fmt::Display for Outcome {
             Self::Drop(reason) => write!(f, "drop:{reason}"),
             Self::Config(reason) => write!(f, "config:{reason}"),
             Self::Error(reason) => write!(f, "error:{reason}"),
+            Self::Unknown(reason) => write!(f, "unknown:{reason}"),
         }
     }
 }
@@ -245,43 +275,111 @@ impl fmt::Display for ConfigLine<'_> {
     }
 }
 
-/// The prefix pairs of a configuration, in the table that the data plane asks.
+/// Prefix pairs, in the table that the data plane asks.
 struct Pairs {
-    config: Config,
+    internal: Vec<Prefix>,
+    /// Names of the ISPs.
+    isps: Vec<String>,
     table: MappingTable,
+    /// What is said of an address that is in none of them.
+    neither: Outcome,
 }
 
 impl Pairs {
-    fn new(config: Config) -> Self {
-        let owned = (0u8..).map(UplinkId).zip(&config.isps);
-        let owned = owned.flat_map(|(uplink, isp)| isp.mappings.iter().map(move |mapping| (uplink, *mapping)));
-        let numbered = (0u8..).map(MappingId).zip(owned);
-        let mappings: Vec<_> =
-            numbered.map(|(id, (uplink, mapping))| UplinkMapping { id, uplink, mapping, former: false }).collect();
-        let table = MappingTable::new(&mappings, config.isps.len());
-        Self { config, table }
+    /// Those of `config`.
+    fn new(config: &Config) -> Self {
+        let pairs = config.isps.iter().flat_map(|isp| isp.mappings.iter().map(|mapping| (&*isp.name, *mapping, false)));
+        Self::of(config, pairs.collect(), Outcome::unmappable(Unmappable::NotInPrefix))
+    }
+
+    /// Those that were in force at `at`. Of several for the same hosts the newest was for new flows.
+    fn at(config: &Config, history: &History, at: OffsetDateTime) -> Self {
+        let mut records: Vec<&Record> = history.at(at).collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.since));
+        let former = |index: usize, record: &Record| {
+            let mut newer = records[..index].iter();
+            newer.any(|newer| newer.isp == record.isp && newer.internal.overlaps(record.internal))
+        };
+        let pair = |(index, record): (usize, &&'_ Record)| {
+            let mapping = Mapping::new(record.internal, record.external).ok()?;
+            Some((records[index].isp.as_str(), mapping, former(index, record)))
+        };
+        let pairs = records.iter().enumerate().filter_map(pair).collect();
+        Self::of(config, pairs, Outcome::Unknown("not-recorded"))
+    }
+
+    fn of(config: &Config, pairs: Vec<(&str, Mapping, bool)>, neither: Outcome) -> Self {
+        let mut isps: Vec<String> = config.isps.iter().map(|isp| isp.name.clone()).collect();
+        let mut mappings = Vec::new();
+        for (id, (isp, mapping, former)) in (0..=u8::MAX).map(MappingId).zip(pairs) {
+            let position = isps.iter().position(|known| known == isp).unwrap_or_else(|| {
+                isps.push(isp.to_owned());
+                isps.len() - 1
+            });
+            mappings.push(UplinkMapping { id, uplink: UplinkId(position as u8), mapping, former });
+        }
+        let table = MappingTable::new(&mappings, isps.len());
+        Self { internal: config.site.internal.clone(), isps, table, neither }
     }
 
     fn line<'a>(&'a self, text: &'a str) -> ConfigLine<'a> {
         let Some(address) = parse(text) else {
             return ConfigLine { address: text, outbound: Vec::new(), inbound: None, neither: Some(NOT_AN_ADDRESS) };
         };
-        let is_inside = self.config.site.internal.iter().any(|prefix| prefix.contains(address));
+        let mut inside = self.internal.iter().copied().chain(self.table.iter().map(|pair| pair.mapping.internal()));
+        let is_inside = self.table.iter().next().is_some() && inside.any(|prefix| prefix.contains(address));
         let outbound = if is_inside { self.outbound(address) } else { Vec::new() };
         let inbound = self.table.inbound(address).map(|pair| OfIsp {
-            isp: &self.config.isps[pair.uplink.index()].name,
+            isp: &self.isps[pair.uplink.index()],
             outcome: Outcome::of(&pair.mapping, Direction::Inbound, address),
         });
-        let neither = (!is_inside && inbound.is_none()).then_some(Outcome::unmappable(Unmappable::NotInPrefix));
+        let neither = (!is_inside && inbound.is_none()).then_some(self.neither);
         ConfigLine { address: text, outbound, inbound, neither }
     }
 
     fn outbound<'a>(&'a self, address: Ipv6Addr) -> Vec<OfIsp<'a>> {
-        let of_isp = |(uplink, isp): (UplinkId, &'a Isp)| {
+        let of_isp = |(uplink, isp): (UplinkId, &'a String)| {
             let image = self.table.image(uplink, address).map(|(_, image)| image);
-            let outcome = image.map_or_else(Outcome::unmappable, Outcome::Image);
-            OfIsp { isp: &isp.name, outcome }
+            OfIsp { isp, outcome: image.map_or_else(Outcome::unmappable, Outcome::Image) }
         };
-        (0u8..).map(UplinkId).zip(&self.config.isps).map(of_isp).collect()
+        (0u8..).map(UplinkId).zip(&self.isps).map(of_isp).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::config::parse as parse_config;
+    use time::Duration;
+
+    #[test]
+    fn an_address_of_the_past_leads_to_the_host_of_then() {
+        let config = |prefix: &str| {
+            let text = include_str!("../../configs/minimal.toml").replace("2001:db8:2::/48", prefix);
+            parse_config(&text).unwrap_or_else(|errors| panic!("{errors}"))
+        };
+        let (old, new) = (config("2001:db8:a::/48"), config("2001:db8:b::/48"));
+        let start = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+        let mut history = History::default();
+        history.note(&old, start);
+        let mut both = new.clone();
+        both.isps[1].former = old.isps[1].mappings.clone();
+        history.note(&both, start + Duration::hours(1));
+        history.note(&new, start + Duration::hours(2));
+        let host = "fd12:3456:789a:1::10";
+        let image = |config: &Config| config.isps[1].mappings[0].outbound(host.parse().unwrap()).unwrap().to_string();
+        let (old_image, new_image) = (image(&old), image(&new));
+        let says = |minutes: i64, address: &str| {
+            Pairs::at(&new, &history, start + Duration::minutes(minutes)).line(address).to_string()
+        };
+        let leads_back = |image: &str| format!("{image} inbound cable={host}");
+        let unknown = |address: &str| format!("{address} unknown:not-recorded");
+        assert_eq!(says(-1, &old_image), unknown(&old_image));
+        assert_eq!(says(-1, host), unknown(host));
+        assert_eq!((says(30, &old_image), says(30, &new_image)), (leads_back(&old_image), unknown(&new_image)));
+        assert_eq!((says(90, &old_image), says(90, &new_image)), (leads_back(&old_image), leads_back(&new_image)));
+        assert_eq!((says(150, &old_image), says(150, &new_image)), (unknown(&old_image), leads_back(&new_image)));
+        assert!(says(30, host).ends_with(&format!("cable={old_image}")), "{}", says(30, host));
+        assert!(says(90, host).ends_with(&format!("cable={new_image}")), "new flows have the newest");
     }
 }

@@ -5,6 +5,7 @@ mod host;
 mod installs;
 mod lints;
 mod mapping;
+mod prefixes;
 mod probes;
 mod report;
 mod rules;
@@ -49,7 +50,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(errors) => return Err(errors.into()),
     };
+    let (config, sources) = prefixes::look(config)?;
     let mut report = report::Report::new(file, &config)?;
+    report.add_sources(sources);
     report.add_warnings(lints::lints(&config));
     report.add_warnings(rules::lints(&config));
     report.add_warnings(probes::lints(&config));

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::host::HostReport;
 use super::mapping::MappingReport;
+use super::prefixes::SourceReport;
 use super::probes::{self, WatchReport};
 use super::steering::SteeringReport;
 use super::table::Table;
@@ -39,6 +40,8 @@ struct IspReport {
     weight: u32,
     mappings: Vec<MappingReport>,
     watch: WatchReport,
+    /// Where its prefix is learnt; none: it is written.
+    source: Option<SourceReport>,
 }
 
 impl Report {
@@ -56,6 +59,7 @@ impl Report {
                 weight: isp.weight,
                 mappings: isp.mappings.iter().map(MappingReport::new).collect::<anyhow::Result<_>>()?,
                 watch: WatchReport::new(isp),
+                source: None,
             })
         });
         Ok(Self {
@@ -74,6 +78,14 @@ impl Report {
         self.warnings.extend(warnings);
     }
 
+    pub fn add_sources(&mut self, sources: Vec<SourceReport>) {
+        for source in sources {
+            if let Some(isp) = self.isps.iter_mut().find(|isp| isp.name == source.isp) {
+                isp.source = Some(source);
+            }
+        }
+    }
+
     pub fn add_host(&mut self, mut host: HostReport) {
         self.warnings.append(&mut host.warnings);
         self.host = host;
@@ -88,7 +100,9 @@ impl fmt::Display for Report {
         write!(f, "{}", self.isps())?;
         for isp in &self.isps {
             writeln!(f)?;
-            for (index, line) in isp.mappings.iter().flat_map(|mapping| mapping.lines()).enumerate() {
+            let source = isp.source.iter().flat_map(SourceReport::lines);
+            let pairs = isp.mappings.iter().flat_map(|mapping| mapping.lines());
+            for (index, line) in source.chain(pairs).enumerate() {
                 let name = if index == 0 { isp.name.as_str() } else { "" };
                 writeln!(f, "{name:<8} {line}")?;
             }
