@@ -220,6 +220,14 @@ limits! {
     EVENT_LOG_FILES: usize = 8, "files";
     /// Time without events after which a running gateway touches its event log, to say when it last lived.
     EVENT_LOG_TOUCH_NANOS: u64 = 10_000_000_000, "nanoseconds";
+    /// Events that wait for the program or the server of `[notify]`; more are left out.
+    NOTIFY_QUEUE: usize = 64, "events";
+    /// Times that an event is sent to a server that does not take it: the outage may be in its own way.
+    NOTIFY_TRIES: u32 = 3, "tries";
+    /// Time between them.
+    NOTIFY_RETRY_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Time that an ending gateway waits for its last events to be told.
+    NOTIFY_FAREWELL_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Time that an ending gateway waits for its event log to be written.
     EVENT_LOG_PATIENCE_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Rest after a look at the kernel's tables, in multiples of the time that the look took.

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "system calls")]
 
 mod backtrace;
+mod child;
 mod packet;
 mod readiness;
 mod vlan;
@@ -14,6 +15,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use crate::units::Nanos;
 pub use backtrace::{backtrace_of, kernel_view, thread_id};
+pub use child::{close_on_exec, finish_group, no_children, start_group};
 pub use packet::PacketSocket;
 pub use readiness::readable;
 pub use vlan::vlan;

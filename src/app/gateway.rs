@@ -24,6 +24,7 @@ use super::host_port;
 use super::interfaces::Interfaces;
 use super::memory::Memory;
 use super::nd_proxy::NdProxies;
+use super::notify::Addressees;
 use super::orders::{Order, Orders};
 use super::prefixes::PrefixWatch;
 use super::privileges;
@@ -67,6 +68,7 @@ pub struct Gateway {
     orders: UnboundedReceiver<Order>,
     /// Where is told what happens.
     events: Events,
+    addressees: Addressees,
     traffic: TrafficMeter,
     interfaces: Interfaces,
     /// Former snapshots that a worker's latest batch may still have seen.
@@ -114,7 +116,9 @@ impl Gateway {
         let max_frame = dataplane::max_frame(&control.config().dataplane);
         let explainer = Explainer::new(world.clone(), Arc::clone(&tables), max_frame as usize);
         let (given, orders) = Orders::channel();
-        let recorder = Recorder::new(&places.state, Arc::clone(observed.telling()));
+        let addressees = Addressees::default();
+        addressees.set(control.config().notify.as_ref());
+        let recorder = Recorder::new(&places.state, addressees.clone(), Arc::clone(observed.telling()));
         let last_alive = recorder.last_alive();
         let events = recorder.start().map_err(GatewayError::system("start a thread"))?;
         let reporter =
@@ -129,7 +133,10 @@ impl Gateway {
             exits: sender,
             watchdog: Watchdog::default(),
         };
-        around.watchdog.start(events.clone()).map_err(GatewayError::system("start a thread"))?;
+        around
+            .watchdog
+            .start(events.clone(), addressees.undelivered.clone())
+            .map_err(GatewayError::system("start a thread"))?;
         let barriers = Barriers::set(&around, &generation.gate)?;
         let dataplane = Dataplane::start(&around, &generation, barriers)?;
         let counters = Arc::clone(around.observed.nd_counters());
@@ -155,6 +162,7 @@ impl Gateway {
             exits,
             orders,
             events,
+            addressees,
             traffic: TrafficMeter::new(OffsetDateTime::now_utc()),
             interfaces: Interfaces::default(),
             retired: Vec::new(),
@@ -171,7 +179,7 @@ impl Gateway {
     /// # Errors
     /// When a worker panics or the kernel can no longer be followed.
     pub async fn run(mut self) -> Result<Outcome, GatewayError> {
-        let events = self.events.clone();
+        let (events, addressees) = (self.events.clone(), self.addressees.clone());
         let ended = match self.serve().await {
             Ok(()) => self.stop().await,
             Err(error) => {
@@ -179,7 +187,7 @@ impl Gateway {
                 Err(error)
             }
         };
-        telling::tell_end(&events, &ended);
+        telling::tell_end(&events, &addressees.undelivered, &ended);
         ended
     }
 

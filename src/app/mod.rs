@@ -10,6 +10,7 @@ mod host_port;
 mod interfaces;
 mod memory;
 mod nd_proxy;
+mod notify;
 mod orders;
 mod prefixes;
 mod privileges;

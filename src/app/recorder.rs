@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::notify::{Addressees, Notifier};
 use crate::control::events::{Entry, Event, EventLog, Events};
 use crate::limits::EVENT_LOG_TOUCH_NANOS;
 use crate::observe::telling::TellingCounters;
+use crate::os::now;
 
 /// Writes events into the event log.
 #[derive(Debug)]
@@ -18,13 +20,15 @@ pub(super) struct Recorder {
     log: EventLog,
     /// Events that the disk has refused since it took the last one.
     refused: u64,
+    addressees: Addressees,
+    notifier: Option<Notifier>,
     counters: Arc<TellingCounters>,
 }
 
 impl Recorder {
-    /// Writes into the log in `directory`.
-    pub(super) fn new(directory: &Path, counters: Arc<TellingCounters>) -> Self {
-        Self { log: EventLog::new(directory), refused: 0, counters }
+    /// Writes into the log in `directory`, and tells `addressees`.
+    pub(super) fn new(directory: &Path, addressees: Addressees, counters: Arc<TellingCounters>) -> Self {
+        Self { log: EventLog::new(directory), refused: 0, addressees, notifier: None, counters }
     }
 
     /// When a gateway last was alive, if one ever was.
@@ -39,9 +43,27 @@ impl Recorder {
     pub(super) fn start(mut self) -> io::Result<Events> {
         let (events, inbox) = Events::channel();
         let quiet = Duration::from_nanos(EVENT_LOG_TOUCH_NANOS);
-        let write = move || inbox.serve(quiet, |entries| self.record(entries));
+        let write = move || {
+            inbox.serve(quiet, |mut entries| {
+                entries.extend(self.notify(&entries));
+                self.record(entries);
+            });
+        };
         thread::Builder::new().name("events".to_owned()).spawn(write)?;
         Ok(events)
+    }
+
+    /// Tells whom the configuration names. Returns what is to be recorded of that.
+    fn notify(&mut self, entries: &[Entry]) -> Option<Entry> {
+        let wanted = self.addressees.get();
+        if self.notifier.as_ref().map(|notifier| &notifier.notify) != wanted.as_ref() {
+            let start = |notify| Notifier::new(notify, &self.addressees.undelivered, Arc::clone(&self.counters), now());
+            self.notifier = wanted.map(start).transpose().unwrap_or_else(|error| {
+                tracing::error!(%error, "no thread for [notify]: nobody is told");
+                None
+            });
+        }
+        self.notifier.as_mut()?.offer(entries, now())
     }
 
     fn record(&mut self, mut entries: Vec<Entry>) {
@@ -86,7 +108,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         let counters = Arc::<TellingCounters>::default();
-        let mut recorder = Recorder::new(&state, Arc::clone(&counters));
+        let mut recorder = Recorder::new(&state, Addressees::default(), Arc::clone(&counters));
         let entry = |generation| Entry::now(Event::ConfigReloaded { generation });
         recorder.record(vec![entry(1), entry(2)]);
         recorder.record(vec![entry(3)]);

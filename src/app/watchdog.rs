@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
+use super::notify::Undelivered;
 use crate::control::events::{Event, Events};
 use crate::limits::{
     CONTROL_STALL_NANOS, EVENT_LOG_PATIENCE_NANOS, WATCHDOG_LOOK_NANOS, WORKER_STALL_NANOS, WORKER_STOP_NANOS,
@@ -18,6 +19,8 @@ use crate::worker::{Channel, Life};
 
 /// Time that a thread has to say where it is.
 const TRACE_PATIENCE: Duration = Duration::from_secs(1);
+/// Time for `[notify]` to tell it.
+const TELL_PATIENCE: Duration = Duration::from_secs(1);
 /// Whatever last words cost, as when the thread that hangs holds the lock of standard error.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -56,7 +59,7 @@ impl Watchdog {
     ///
     /// # Errors
     /// When the kernel gives no thread.
-    pub(super) fn start(&self, events: Events) -> io::Result<()> {
+    pub(super) fn start(&self, events: Events, undelivered: Undelivered) -> io::Result<()> {
         let watched = Arc::downgrade(&self.0);
         let control = os::thread_id();
         let watch = move || {
@@ -68,7 +71,7 @@ impl Watchdog {
                 if turns > 0
                     && let Some(still) = control_pulse.look(turns, CONTROL_STALL_NANOS)
                 {
-                    end("control", control, still, &events);
+                    end("control", control, still, &events, &undelivered);
                 }
                 for (name, channel) in watched.workers() {
                     let Some(worker) = channel.upgrade() else { continue };
@@ -82,7 +85,7 @@ impl Watchdog {
                         workers.len() - 1
                     });
                     if let Some(still) = workers[at].1.look(worker.counters.heartbeat.get(), limit) {
-                        end(&name, id, still, &events);
+                        end(&name, id, still, &events, &undelivered);
                     }
                 }
                 workers.retain(|(channel, _)| channel.strong_count() > 0);
@@ -112,7 +115,7 @@ impl Watched {
 }
 
 /// Says what is known of a thread that hangs, and ends the process.
-fn end(name: &str, id: i32, still: Duration, events: &Events) -> ! {
+fn end(name: &str, id: i32, still: Duration, events: &Events, undelivered: &Undelivered) -> ! {
     // Failing that, the words below are all that is between here and the end.
     let _ = thread::Builder::new().spawn(|| {
         thread::sleep(LAST_WORDS);
@@ -130,6 +133,7 @@ fn end(name: &str, id: i32, still: Duration, events: &Events) -> ! {
     for (depth, frame) in frames.iter().enumerate() {
         tracing::error!("{name}: {depth}: {frame}");
     }
+    undelivered.wait(TELL_PATIENCE);
     std::process::abort()
 }
 

@@ -195,6 +195,16 @@ fn sockets(page: &mut Page, sample: &Sample) {
 fn telling(page: &mut Page, counters: &TellingCounters) {
     page.one(&family::EVENTS_WRITTEN, &[], counters.written.get());
     page.one(&family::EVENTS_LOST, &[], counters.lost.get());
+    page.family(&family::NOTIFICATIONS, |rows| {
+        for (target, delivered) in [("exec", &counters.exec), ("webhook", &counters.webhook)] {
+            rows.row(&[target, "sent"], delivered.sent.get());
+            rows.row(&[target, "failed"], delivered.failed.get());
+        }
+    });
+    page.one(&family::NOTIFICATIONS_SUPPRESSED, &[], counters.suppressed.get());
+    page.family(&family::FAILOVER_DURATION, |rows| {
+        counters.failovers.each(|cause, durations| rows.durations(&[cause], durations));
+    });
 }
 
 fn workers(page: &mut Page, sample: &Sample, ages: &[Nanos]) {

@@ -161,6 +161,12 @@ families! {
     EVENTS_WRITTEN = "sixways_events_written_total" Counter [];
     /// Events that are in no log: they came too fast, or the disk refused them.
     EVENTS_LOST = "sixways_events_lost_total" Counter [];
+    /// Events that the program (exec) or the server (webhook) of [notify] was told, or could not be told.
+    NOTIFICATIONS = "sixways_notifications_total" Counter ["target", "outcome"];
+    /// Events that [notify] left out: more than its rate, or than a slow program or server could take.
+    NOTIFICATIONS_SUPPRESSED = "sixways_notifications_suppressed_total" Counter [];
+    /// Time from the last sign of life by an ISP that went down until its flows had others to go by, by what told.
+    FAILOVER_DURATION = "sixways_failover_seconds" Histogram ["cause"];
     /// Turns of a worker's loop.
     WORKER_ITERATIONS = "sixways_worker_iterations_total" Counter ["worker"];
     /// Turns of a worker's loop that found frames.

@@ -4,6 +4,7 @@ use super::error::SocketError;
 use super::socket::XskPort;
 use super::umem::Umem;
 use crate::limits::{HELD_PER_WORKER, MAX_BATCH, RESERVED_FRAMES};
+use crate::os;
 use crate::units::PortId;
 
 /// Sizes and mode of sockets and packet buffer; the same for every worker.
@@ -53,6 +54,8 @@ pub fn open_worker(options: &SocketOptions, ports: &[PortSpec]) -> Result<(Umem,
     if frames < needed {
         return Err(SocketError::TooFewFrames { frames, needed });
     }
+    // libxdp makes sockets that children would inherit, until `QueueSocket::bind` says that they must not.
+    let _alone = os::no_children();
     let mut umem = Umem::new(frames, options)?;
     let ports = ports.iter().map(|spec| XskPort::open(&mut umem, spec, options)).collect::<Result<Vec<_>, _>>()?;
     Ok((umem, ports))

@@ -18,6 +18,7 @@ use super::kick::{Step, judge, kick, most_kicks, raise_budget, wake_receiver};
 use super::open::SocketOptions;
 use super::umem::{SocketId, Umem};
 use crate::limits::{BIND_RETRY_NANOS, TX_BUDGET};
+use crate::os;
 use crate::port::Frame;
 
 /// Descriptors that cross a ring in one step.
@@ -81,6 +82,9 @@ impl QueueSocket {
             error: std::io::Error::from_raw_os_error(libc::EBUSY),
         })?;
         let fd = rx.fd().as_raw_fd();
+        // SAFETY: the socket is open as long as `rx` is there. A child that inherited it would keep the queue busy.
+        let kept = os::close_on_exec(unsafe { BorrowedFd::borrow_raw(fd) });
+        kept.map_err(|error| SocketError::Bind { interface: interface.to_owned(), queue, error })?;
         // Without the option a flush needs more calls: slower, not wrong.
         raise_budget(fd, options.tx_ring.min(TX_BUDGET));
         let id = umem.new_socket();

@@ -132,6 +132,11 @@ fn a_stated_default_changes_nothing() {
                     let to = DEFAULT_TARGETS.map(|target| target.to_string());
                     format!("{MINIMAL}probes = [{{ type = \"icmp\", to = {to:?}, {} }}]\n", line.trim_end())
                 }
+                "[notify]" => {
+                    let notify = format!("{MINIMAL}\n[notify]\nexec = [\"/bin/true\"]\n");
+                    assert_eq!(good(&format!("{notify}{line}")), good(&notify), "{line}");
+                    continue;
+                }
                 header => format!("{MINIMAL}\n{header}\n{line}"),
             };
             assert_eq!(good(&text), minimal, "{} {line}", section.header);

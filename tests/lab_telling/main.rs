@@ -3,6 +3,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 mod stalled;
+mod told;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use lab::steps::Steps;
 use lab::traffic::ping;
 use lab::{Lab, SERVER};
 use serde_json::Value;
+use told::Addressees;
 
 /// Behind wan0.
 const ISP_A: &str = "fiber";
@@ -33,10 +35,16 @@ pub fn events(lab: &Lab) -> Vec<Value> {
 #[test]
 fn what_happens_is_told() {
     let Some(lab) = Lab::start(2) else { return };
-    let mut gateway = Gateway::start(&lab, "");
+    let addressees = Addressees::start(&lab);
+    let mut gateway = Gateway::start(&lab, &addressees.config());
     let mut steps = Steps::new(&lab);
     eventually("an echo", Duration::from_secs(10), || ping(&lab, "h10", SERVER, 1, 10) == 1);
     steps.step("an outage", &mut gateway, |gateway| outage(&lab, gateway));
+    steps.step("a program that hangs and a server", &mut gateway, |gateway| {
+        addressees.were_told("isp-state");
+        let page = gateway.metrics();
+        assert!(page.contains("sixways_notifications_total{target=\"webhook\",outcome=\"failed\"} 0\n"), "{page}");
+    });
     steps.step("an interface that goes and comes back", &mut gateway, |_| {
         lab.recreate("wan0");
         eventually("both are told", Duration::from_secs(20), || {
@@ -56,6 +64,7 @@ fn what_happens_is_told() {
         assert_eq!(away["approximate"], true);
     });
     steps.step_alone("the end", || {
+        eventually("an echo", Duration::from_secs(10), || ping(&lab, "h10", SERVER, 1, 10) == 1);
         assert!(gateway.stop().success(), "{}", gateway.log());
         let last = events(&lab).pop().expect("an event");
         assert_eq!((&last["kind"], &last["outcome"]), (&"gateway-stopped".into(), &"blocking".into()));
@@ -86,4 +95,5 @@ fn outage(lab: &Lab, gateway: &Gateway<'_>) {
     let written = page.lines().find_map(|line| line.strip_prefix("sixways_events_written_total ")?.parse::<u64>().ok());
     assert!(written.is_some_and(|written| written >= 3), "{page}");
     assert!(page.contains("\nsixways_events_lost_total 0\n"), "{page}");
+    assert!(page.contains("\nsixways_failover_seconds_count{cause=\"carrier\"} 1\n"), "{page}");
 }

@@ -125,6 +125,7 @@ impl Gateway {
             return Err(error.into());
         }
         self.reporter.use_exporter(exporter);
+        self.addressees.set(config.notify.as_ref());
         if let Some(dataplane) = &self.dataplane {
             self.reporter.set_facts(self.control.config(), dataplane);
         }

@@ -6,14 +6,15 @@ use time::OffsetDateTime;
 
 use super::{Gateway, Outcome};
 use crate::app::GatewayError;
+use crate::app::notify::Undelivered;
 use crate::control::events::{Ending, Event, Events};
-use crate::limits::EVENT_LOG_PATIENCE_NANOS;
+use crate::limits::{EVENT_LOG_PATIENCE_NANOS, NOTIFY_FAREWELL_NANOS};
 use crate::os;
 use crate::snapshot::GatePort;
 use crate::worker::thread_name;
 
-/// Tells how the gateway has ended, and waits for it to be written.
-pub(super) fn tell_end(events: &Events, ended: &Result<Outcome, GatewayError>) {
+/// Tells how the gateway has ended, and waits for it to be written and told, a while at most.
+pub(super) fn tell_end(events: &Events, undelivered: &Undelivered, ended: &Result<Outcome, GatewayError>) {
     let (outcome, reason) = match ended {
         Ok(Outcome::Blocking) => (Ending::Blocking, None),
         Ok(Outcome::Released) => (Ending::Released, None),
@@ -23,6 +24,7 @@ pub(super) fn tell_end(events: &Events, ended: &Result<Outcome, GatewayError>) {
     if !events.flush(Duration::from_nanos(EVENT_LOG_PATIENCE_NANOS)) {
         tracing::warn!("the event log could not be written in time; its last lines may be missing");
     }
+    undelivered.wait(Duration::from_nanos(NOTIFY_FAREWELL_NANOS));
 }
 
 impl Gateway {

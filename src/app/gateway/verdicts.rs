@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Gateway;
 use crate::app::GatewayError;
-use crate::control::events::Event;
+use crate::control::events::{Event, IspState};
 use crate::control::health::Change;
 use crate::os::now;
 use crate::worker::Punt;
@@ -41,11 +41,22 @@ impl Gateway {
             self.retired.push(self.around.world.snapshot.swap(Arc::new(judged)));
             // Flows that move are the workers' alone.
             if is_verdict {
+                self.count_failovers(&changes);
                 self.follow()?;
             }
         }
         changes.into_iter().for_each(|change| self.tell_change(change));
         Ok(())
+    }
+
+    /// Another verdict is in force from now on: no batch that begins later sends new packets by an ISP that it
+    /// takes out.
+    fn count_failovers(&self, changes: &[Change]) {
+        let switched = now();
+        for change in changes.iter().filter(|change| change.to == IspState::Down) {
+            let duration = switched.since(change.last_good);
+            self.around.observed.telling().failovers.record(change.cause.label(), duration);
+        }
     }
 
     /// Says what an ISP has become.

@@ -83,6 +83,12 @@ pub enum Kind {
     Cores,
     /// `"off"` or an address with a port.
     Listen,
+    /// A program and its arguments.
+    Command,
+    /// An URL.
+    Webhook,
+    /// Kinds of events.
+    Events,
 }
 
 /// Sizes of TCP segments that a clamp may ask for: what every IPv6 host takes (RFC 8200 §5 less
@@ -229,6 +235,11 @@ impl Kind {
             Self::DomainName => "a domain name like \"www.example.com\", or \".\"".to_owned(),
             Self::Percent => "a share from 1% to 99% like \"20%\"".to_owned(),
             Self::Cores => "\"auto\", or a list of distinct core numbers from 0 to 1023 like [2, 3]".to_owned(),
+            Self::Command => {
+                "a list of the absolute path of a program and its arguments like [\"/usr/local/bin/alert\"]".to_owned()
+            }
+            Self::Webhook => "an http or https URL like \"https://alerts.example.net/sixways\"".to_owned(),
+            Self::Events => "a list of kinds of events like [\"isp-state\"]".to_owned(),
             Self::Listen => "\"off\", or an address and port like \"[::1]:9636\"".to_owned(),
         }
     }

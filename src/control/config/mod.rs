@@ -10,6 +10,7 @@ mod file;
 mod health;
 mod host;
 mod kind;
+mod notify;
 mod prefix;
 mod problem;
 mod raw;
@@ -32,6 +33,7 @@ pub use file::ConfigFile;
 pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind, ProbeType, is_domain_name};
 pub use host::{HOST_DEVICE, HOST_PORT, Host, Ipv4, OnStop};
 pub use kind::{Kind, MOVING, Word};
+pub use notify::Notify;
 pub use prefix::{Part, PrefixOrigin, PrefixSource};
 pub use problem::{ProbeProblem, Problem};
 pub use raw::refusal;
@@ -102,6 +104,8 @@ pub struct Config {
     pub ipv4: Ipv4,
     /// `[metrics]`
     pub metrics: Metrics,
+    /// `[notify]`; `None`: nobody is told.
+    pub notify: Option<Notify>,
 }
 
 /// `[site]`: what the hosts inside use.

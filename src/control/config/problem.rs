@@ -1,7 +1,9 @@
 //! Everything that can be wrong with a configuration: what it is, and what to do about it.
 
+mod notify;
 mod prefix;
 mod probes;
+mod syntax;
 
 use std::net::Ipv6Addr;
 
@@ -9,6 +11,7 @@ use super::raw::is_isp_name;
 use super::traffic::{WITH_PORTS, prefix_name, protocol_name};
 use crate::limits::{MAX_ALLOWS, MAX_EDGES, MAX_MAPPINGS, MAX_POLICIES, MAX_RULES, MAX_UPLINKS};
 use crate::npt::Prefix;
+pub use notify::NotifyProblem;
 pub use prefix::SourceProblem;
 pub use probes::ProbeProblem;
 
@@ -175,6 +178,8 @@ pub enum Problem {
     TooFewCores { cores: usize, queues: u64 },
     #[error("`{0}` is not an address and port")]
     Listen(String),
+    #[error(transparent)]
+    Notify(#[from] NotifyProblem),
 
     #[error("the host's own traffic cannot be steered without the rules that lead its answers")]
     SteerWithoutRules,
@@ -203,7 +208,7 @@ impl Problem {
     pub fn remedy(&self) -> String {
         match self {
             Self::Unreadable(_) => "name a file that this user may read".to_owned(),
-            Self::Syntax(reason) => syntax_remedy(reason).to_owned(),
+            Self::Syntax(reason) => syntax::remedy(reason).to_owned(),
             Self::Version(_) => "write version = 1".to_owned(),
             Self::UnknownKey { similar: Some(similar), .. } => format!("did you mean `{similar}`?"),
             Self::UnknownKey { valid, section, .. } => format!("{} there may be: {}", place(section), valid.join(", ")),
@@ -367,6 +372,7 @@ impl Problem {
             Self::SteersInterface(_) => {
                 "remove the block: the gateway makes that interface and serves it by itself".to_owned()
             }
+            Self::Notify(problem) => problem.remedy(),
             Self::Listen(_) => "write ADDRESS:PORT with a port over 0, like \"[::1]:9636\", or \"off\"".to_owned(),
         }
     }
@@ -383,17 +389,5 @@ fn first_keys(header: &str) -> &'static str {
         "[site]" => "`internal`, the prefixes that your hosts use",
         "[[lan]]" => "`interface`, the interface that your hosts are behind",
         _ => "`name`, `interface` and `prefix` of an ISP",
-    }
-}
-
-/// What to do about a complaint of the TOML parser.
-fn syntax_remedy(reason: &str) -> &'static str {
-    const UNQUOTED: [&str; 7] = ["time", "date", "boolean", "number", "float", "quoted", "string"];
-    if reason.contains("duplicate key") {
-        "keep one of the two"
-    } else if UNQUOTED.iter().any(|word| reason.contains(word)) {
-        "texts stand between two quotes, like prefix = \"2001:db8:1::/48\""
-    } else {
-        "a line is a [section], a [[block]] or key = value; texts stand in \"quotes\", lists in [brackets]"
     }
 }

@@ -4,6 +4,7 @@ mod edge;
 mod host;
 mod icmp;
 mod nd_proxy;
+mod notify;
 mod prefix;
 mod probes;
 mod steering;
@@ -25,6 +26,7 @@ use crate::units::Nanos;
 pub use edge::RawEdge;
 pub use host::RawHost;
 pub use icmp::RawIcmp;
+pub use notify::RawNotify;
 pub use prefix::RawPrefix;
 pub use probes::{RawHealth, RawProbe};
 pub use steering::{RawMatch, RawRule, RawSteering};
@@ -50,6 +52,8 @@ pub struct Raw {
     pub dataplane: RawDataplane,
     pub host: RawHost,
     pub listen: Known<Option<SocketAddr>>,
+    /// `None`: there is no such section.
+    pub notify: Option<RawNotify>,
 }
 
 /// `[[isp]]`
@@ -138,6 +142,7 @@ impl Raw {
             dataplane: RawDataplane::read(&section(document, &DATAPLANE, errors)),
             host: RawHost::read(document, errors),
             listen: listen(&metrics, "listen"),
+            notify: RawNotify::read(document, errors),
         }
     }
 }

@@ -10,6 +10,7 @@ mod host;
 mod icmp;
 mod isp;
 mod nd_proxy;
+mod notify;
 mod prefix;
 mod steering;
 
@@ -21,6 +22,7 @@ pub use health::{HEALTH, PROBE};
 pub use host::{HOST, IPV4};
 pub use icmp::ICMP;
 pub use isp::{ISP, PAIR};
+pub use notify::NOTIFY;
 pub use prefix::SOURCE;
 pub use steering::{ALLOW, FILTER, MATCH, POLICY, RULE};
 
@@ -94,7 +96,7 @@ pub static ROOT: Section = Section {
         Default::Required("1"),
         "Version of the file format. Another version is refused.",
     )],
-    planned: &["ha", "notify"],
+    planned: &["ha"],
 };
 
 /// `[site]`
@@ -175,9 +177,9 @@ pub static METRICS: Section = Section {
 };
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&Section; 19] = [
+pub static SECTIONS: [&Section; 20] = [
     &ROOT, &SITE, &LAN, &ISP, &SOURCE, &PAIR, &PROBE, &HEALTH, &POLICY, &RULE, &MATCH, &FLOWS, &FILTER, &ALLOW, &ICMP,
-    &DATAPLANE, &HOST, &IPV4, &METRICS,
+    &DATAPLANE, &HOST, &IPV4, &METRICS, &NOTIFY,
 ];
 
 impl Section {

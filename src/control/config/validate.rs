@@ -12,7 +12,7 @@ use super::problem::{Problem, SourceProblem};
 use super::raw::{Raw, RawDataplane, RawIsp, RawPrefix};
 use super::reader::{At, Errors, Place};
 use super::schema::FRAME_OVERHEAD;
-use super::{Config, Dataplane, Flows, Icmp, Isp, Lan, Metrics, NextHop, Site};
+use super::{Config, Dataplane, Flows, Icmp, Isp, Lan, Metrics, NextHop, Notify, Site};
 use crate::limits::{MAX_EDGES, MAX_FORMER_PREFIXES, MAX_MAPPINGS, MAX_UPLINKS, RESERVED_FRAMES};
 use crate::npt::{Mapping, Prefix};
 use crate::snapshot::is_bogon;
@@ -324,5 +324,6 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
         host,
         ipv4,
         metrics: Metrics { listen: raw.listen?.value },
+        notify: raw.notify.map(|notify| Notify::of(notify).ok_or(())).transpose().ok()?,
     })
 }

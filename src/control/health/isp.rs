@@ -132,11 +132,17 @@ impl Watched {
             to: state,
             cause,
             after: now.since(self.since),
-            last_good: self.next_hop.last_heard(),
+            last_good: self.last_good(cause),
         };
         (self.state, self.cause, self.since) = (state, cause, now);
         self.transitions += 1;
         Some(change)
+    }
+
+    /// The latest sign that whatever `cause` is about was well.
+    fn last_good(&self, cause: Cause) -> Nanos {
+        let heard = self.next_hop.last_heard();
+        if cause == Cause::Probes { self.path.last_answered().unwrap_or(heard) } else { heard }
     }
 
     /// What keeps it from carrying packets.

@@ -69,6 +69,11 @@ impl Path {
         self.targets[n].settle(sequence, answered, settings, at)
     }
 
+    /// The latest answer of any target.
+    pub fn last_answered(&self) -> Option<Nanos> {
+        self.targets.iter().filter_map(Target::last_answered).max()
+    }
+
     /// What the targets tell. `is_known` says whether a target answers by another ISP: one that answers
     /// by none may not be there at all.
     pub fn reach(&self, settings: &config::Health, is_known: impl Fn(&config::Probe) -> bool) -> Reach {

@@ -56,7 +56,8 @@ pub struct Target {
     outcomes: usize,
     lost_in_a_row: u32,
     answered_in_a_row: u32,
-    has_answered: bool,
+    /// When it last answered.
+    answered: Option<Nanos>,
     well: bool,
     /// Round-trip time of the latest answer.
     rtt: Option<Nanos>,
@@ -78,7 +79,7 @@ impl Target {
             outcomes: 0,
             lost_in_a_row: 0,
             answered_in_a_row: 0,
-            has_answered: false,
+            answered: None,
             well: true,
             rtt: None,
             rtts: Durations::new(&RTT_BOUNDS),
@@ -136,7 +137,7 @@ impl Target {
         if answered {
             self.rtt = Some(rtt);
             self.rtts.record(rtt);
-            self.has_answered = true;
+            self.answered = Some(at);
         }
         self.note(in_time, settings);
         if in_time { Outcome::Answered(rtt) } else { Outcome::Lost }
@@ -186,12 +187,17 @@ impl Target {
 
     /// Whether it has ever answered.
     pub const fn has_answered(&self) -> bool {
-        self.has_answered
+        self.answered.is_some()
+    }
+
+    /// When it last answered.
+    pub const fn last_answered(&self) -> Option<Nanos> {
+        self.answered
     }
 
     /// All that is known of it.
     pub fn report(&self) -> TargetHealth {
-        let state = match (self.has_answered, self.well) {
+        let state = match (self.has_answered(), self.well) {
             (false, _) => TargetState::Unheard,
             (true, true) => TargetState::Well,
             (true, false) => TargetState::Lost,

@@ -99,6 +99,7 @@ impl World {
             },
             host: Host { rules: true, steer: false, on_stop: OnStop::Block },
             metrics: Metrics { listen: None },
+            notify: None,
             // Everything else as it is by default.
             ..config::parse(include_str!("../../../../configs/minimal.toml")).unwrap()
         };
