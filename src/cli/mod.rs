@@ -6,6 +6,7 @@
 mod amount;
 mod check;
 mod confirm;
+mod diff;
 mod explain;
 mod flows;
 mod history;
@@ -30,7 +31,7 @@ Start here: write a configuration and judge it with `sixways check FILE`, see wi
 `sixways map --config FILE ADDR` what each ISP makes of your hosts' addresses, then
 `sixways run --config FILE` as root.
 
-Exit status: 0 good; 1 bad input or failed, with the reason on standard error.";
+Exit status: 0 good; 1 bad input or failed, with the reason on standard error (`diff`: 1 they differ, 2 failed).";
 
 /// IPv6 multihoming gateway: hosts keep one prefix, and each flow leaves with the prefix of the ISP
 /// that it leaves by (NPTv6, RFC 6296).
@@ -50,6 +51,8 @@ enum Verb {
     Check(check::Args),
     /// Show what an ISP's prefix makes of addresses, and back: no privileges, no gateway
     Map(map::Args),
+    /// Show what another configuration would change, and for how many flows
+    Diff(diff::Args),
     /// Say what happens to a packet, step by step, and what would if an ISP were down
     Explain(explain::Args),
     /// Run captures through the packet path, and get captures and counters: no privileges
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Check(args) => check::run(&args),
+        Verb::Diff(args) => diff::run(&args),
         Verb::Map(args) => map::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Replay(args) => replay::run(&args),

@@ -148,6 +148,11 @@ impl Rehearsal {
         Err(ReplayError::NoFrame { path: source.input.path.clone(), packets: source.seen, wanted: number })
     }
 
+    /// The frame that [`Rehearsal::step`] takes next.
+    pub fn next_frame(&self) -> Option<&[u8]> {
+        self.sources[self.earliest()?].next.as_ref().map(|captured| &*captured.bytes)
+    }
+
     fn earliest(&self) -> Option<usize> {
         let waiting = self.sources.iter().enumerate().filter_map(|(at, source)| Some((source.next.as_ref()?.at, at)));
         waiting.min().map(|(_, at)| at)
