@@ -82,6 +82,11 @@ limits! {
     LINK_RETRY_NANOS: u64 = 10_000_000, "nanoseconds";
     /// Time that an adaptive worker spins after the last frame before it sleeps.
     SPIN_NANOS: u64 = 50_000, "nanoseconds";
+    /// Time that a worker has to open or close a port.
+    PORT_PATIENCE_NANOS: u64 = 2_000_000_000, "nanoseconds";
+    /// Interfaces of one queue for each worker that a running gateway can take on: its packet buffers have
+    /// the frames for them.
+    SPARE_PORTS: usize = 2, "interfaces";
     /// Longest sleep of an idle worker.
     SLEEP_MS: i32 = 100, "milliseconds";
     /// Time that a starting gateway waits for the state directory of one that is on its way out.

@@ -1,5 +1,7 @@
 //! Gates, guards, sockets and workers, started in the order in which nothing can leak.
 
+mod change;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::os::fd::OwnedFd;
@@ -8,6 +10,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+
+pub(super) use change::Configured;
+use change::Hands;
 
 use super::GatewayError;
 use super::watchdog::Watchdog;
@@ -53,6 +58,8 @@ pub(super) struct Dataplane {
     /// A guard that was wanted could not be set.
     unguarded: bool,
     pub(super) threads: Vec<Thread>,
+    /// By worker.
+    hands: Vec<Hands>,
     pub(super) ports: Vec<OpenPort>,
     /// The port whose few queues set the number of workers.
     pub(super) capped_by: Option<String>,
@@ -123,30 +130,28 @@ impl Dataplane {
             for (port, open) in sockets.iter().zip(&mut ports) {
                 enter(port, open, gates.get_mut(&open.port))?;
             }
-            workers.push((memory, sockets));
+            workers.push((memory, sockets, specs));
         }
         for gate in gates.values_mut() {
             gate.open()?;
         }
         let cores = cores(&around.options, workers.len());
         let recorders = around.observed.start_workers(workers.len());
-        let threads = workers
+        let started = workers
             .into_iter()
             .zip(cores.into_iter().zip(recorders))
             .enumerate()
             .map(|(index, (devices, (core, recorders)))| spawn(around, index, core, devices, recorders))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let (threads, hands) = started.into_iter().unzip();
         let capped_by = plan.capped_by.map(|position| ports[position].interface.clone());
-        Ok(Self { gates, guards, unguarded: false, threads, ports, capped_by })
+        Ok(Self { gates, guards, unguarded: false, threads, hands, ports, capped_by })
     }
 
     /// Whether the devices of `ports` are the ones that these gates and sockets are on, but for
     /// those that are gone.
     pub(super) fn serves(&self, ports: &[GatePort]) -> bool {
-        ports.iter().all(|port| {
-            let open = self.ports.iter().any(|open| open.port == port.port && open.ifindex == port.ifindex);
-            open && self.is_gated(port.port)
-        })
+        ports.iter().all(|port| self.is_open(port))
     }
 
     /// Puts the guards' new tables in force: in place, or by a new guard where a device is new, as
@@ -155,7 +160,9 @@ impl Dataplane {
     /// # Errors
     /// When the kernel refuses a table. A guard that cannot be set is told and tried again.
     pub(super) fn guard(&mut self, pins: &Pins, tables: &[GuardTable]) -> Result<(), GatewayError> {
-        self.guards.retain(|guard| tables.iter().any(|table| guard.is_in_force(table)));
+        // Those that nobody asks for any more go last: see [`Dataplane::close_gone`].
+        let is_stale = |guard: &Guard, table: &GuardTable| table.edge == guard.edge() && !guard.is_in_force(table);
+        self.guards.retain(|guard| !tables.iter().any(|table| is_stale(guard, table)));
         self.unguarded = false;
         for table in tables {
             if let Some(guard) = self.guards.iter_mut().find(|guard| guard.edge() == table.edge) {
@@ -243,9 +250,9 @@ fn spawn(
     around: &Surroundings,
     index: usize,
     core: Option<usize>,
-    (memory, sockets): (Umem, Vec<XskPort>),
+    (memory, sockets, specs): (Umem, Vec<XskPort>, Vec<PortSpec>),
     (counters, latency): (Arc<WorkerCounters>, LatencyRecorder),
-) -> Result<Thread, GatewayError> {
+) -> Result<(Thread, Hands), GatewayError> {
     let channel = Channel::new(counters, Arc::clone(&around.bell)).map_err(GatewayError::system("make an eventfd"))?;
     let channel = Arc::new(channel);
     around.watchdog.watch(worker::thread_name(index), &channel);
@@ -255,13 +262,15 @@ fn spawn(
         Idle::Adaptive => IdlePolicy::Adaptive,
     };
     let options = worker::Options { batch: around.options.batch, idle };
+    let binder = memory.binder().clone();
     let worker = Worker::new(memory, ports, around.world.clone(), channel, latency, options);
+    let hands = Hands::new(binder, worker.orders(), around, specs);
     let exits = around.exits.clone();
-    worker::spawn(index, core, worker, move |exit| {
+    let thread = worker::spawn(index, core, worker, move |exit| {
         // Nobody listens any more only when the gateway ends anyway.
         let _ = exits.send((index, exit));
-    })
-    .map_err(GatewayError::system("start a worker's thread"))
+    });
+    Ok((thread.map_err(GatewayError::system("start a worker's thread"))?, hands))
 }
 
 /// One core per worker; the first core is left to control when there are enough.

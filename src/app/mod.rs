@@ -73,6 +73,31 @@ pub enum GatewayError {
     /// The control socket.
     #[error(transparent)]
     ControlSocket(#[from] crate::control::socket::SocketError),
+    /// A worker cannot do without a queue of every interface.
+    #[error(
+        "{interface} has {queues} receive queues, and {workers} workers run, each of which needs one of its own; \
+         restart the gateway, or give {interface} more queues (ethtool -L {interface} combined {workers})"
+    )]
+    TooFewQueues {
+        /// Which.
+        interface: String,
+        /// How many it has.
+        queues: u32,
+        /// How many are needed.
+        workers: usize,
+    },
+    /// How its frames are marked is fixed while its gate is loaded.
+    #[error("{interface} gets other LANs or ISPs by VLAN than it has; restart the gateway")]
+    OtherEdges {
+        /// Which.
+        interface: String,
+    },
+    /// A worker did not open or close sockets in time.
+    #[error("a worker did not take or give up the sockets of {interface} in time; please report this")]
+    Disobedient {
+        /// Which.
+        interface: String,
+    },
     /// The system refused something else.
     #[error("cannot {what}: {source}")]
     System {

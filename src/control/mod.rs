@@ -22,6 +22,7 @@ pub mod neighbours;
 pub mod netlink;
 pub mod operator;
 pub mod prefixes;
+mod prepared;
 pub mod reload;
 pub mod socket;
 pub mod state;
@@ -41,6 +42,7 @@ use kernel::KernelState;
 use mirror::{Mirror, Orders, Wants};
 use netlink::NetlinkError;
 use prefixes::{History, Moment, News, Prefixes};
+pub use prepared::Prepared;
 use state::{StateDir, StateError};
 
 /// Why control cannot start or go on.
@@ -55,6 +57,12 @@ pub enum ControlError {
     /// More interfaces, ISPs or prefix pairs than ids.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// An id would change hands while packets of its former owner pass.
+    #[error(
+        "there are not enough ids for the prefix pairs that go and those that come; remove the former with one \
+         reload and add the latter with another"
+    )]
+    IdsInUse,
     /// The configuration.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -220,40 +228,6 @@ impl Control {
         let kernel = self.mirror.state();
         let generation = compile(&self.ingredients(&kernel, self.generation))?;
         Ok(self.mirror.follow_and_wait(self.orders(&kernel, &generation)).await?)
-    }
-
-    /// Takes on another configuration, all of it or nothing. Calls `forget` with the ids that mean
-    /// something else from now on, before it keeps the new ones. Compile afterwards.
-    ///
-    /// # Errors
-    /// When it does not compile, has more of a kind than there are ids, or the ids cannot be kept.
-    pub fn reload(&mut self, config: Config, forget: impl FnOnce(&Reused)) -> Result<(), ControlError> {
-        let mut ids = self.ids.clone();
-        let mut prefixes = self.prefixes.clone();
-        let (now, kernel) = (Moment::now(), self.mirror.state());
-        let mut news = prefixes.follow(&config, now);
-        news.extend(prefixes.look(&config, &kernel, now));
-        let (written, config) = (config.clone(), prefixes.apply(&config));
-        let reused = ids.assign(&config)?;
-        let steering = steering_of(&config, &ids)?;
-        compile(&Ingredients {
-            config: &config,
-            ids: &ids,
-            steering: &steering,
-            ..self.ingredients(&kernel, self.generation)
-        })?;
-        let ipv4 = (config.ipv4.follow && self.ipv4.is_none()).then(Ipv4::start).transpose()?;
-        forget(&reused);
-        self.state.keep_ids(&ids)?;
-        self.state.keep_prefixes(&prefixes.kept())?;
-        self.ipv4 = ipv4.or(self.ipv4.take()).filter(|_| config.ipv4.follow);
-        (self.config, self.ids, self.steering) = (config, ids, steering);
-        (self.written, self.prefixes) = (written, prefixes);
-        self.news.extend(news);
-        let isps = &self.config.isps;
-        self.intents.retain(|isp| isps.iter().any(|known| known.name == isp));
-        self.note_pairs();
-        Ok(())
     }
 
     /// From now on a link between the host and the workers that has to be made gets so many queues.

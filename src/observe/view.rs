@@ -148,6 +148,20 @@ impl Observed {
         }
     }
 
+    /// As [`Observed::open_books`], for the sockets of one port that opens while others go on.
+    pub fn open_port(&self, port: PortId, gates: &[(EdgeId, GateCounts)]) {
+        let mut books = self.books();
+        let totals: Vec<_> = books.sockets.iter().filter(|((at, _), _)| *at == port).map(|(at, c)| (*at, *c)).collect();
+        let dropped: u64 = totals.iter().map(|(_, counts)| counts.rx_ring_full + counts.rx_dropped).sum();
+        books.closed.extend(totals);
+        let workers = Sample::of_workers(&books.workers, books.running);
+        let first = gates.iter().map(|(id, _)| *id).min();
+        for (id, counts) in gates {
+            let ended = workers.edge(*id).read + if Some(*id) == first { dropped } else { 0 };
+            books.baseline[id.index()] = counts.redirected.cast_signed().wrapping_sub_unsigned(ended);
+        }
+    }
+
     /// Takes a new sample. `report` is called after the workers' counters were read, so that a
     /// frame on its way shows as one in flight and never as one too many.
     pub fn refresh(&self, now: Nanos, report: impl FnOnce() -> Report) {

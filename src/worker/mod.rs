@@ -6,6 +6,7 @@
 
 mod channel;
 mod idle;
+mod ports;
 mod send;
 mod spawn;
 
@@ -17,6 +18,7 @@ use arc_swap::{ArcSwap, Cache};
 pub use channel::{Channel, Inject, Life, Punt, World};
 pub use idle::IdlePolicy;
 use idle::Sleeper;
+pub use ports::PortOrders;
 pub use spawn::{Exit, Thread, spawn, thread_name};
 
 use crate::datapath::{self, Path, held, probe, unsolicited};
@@ -37,6 +39,7 @@ pub struct Worker<P: Port> {
     world: World,
     snapshot: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
     channel: Arc<Channel>,
+    orders: Arc<PortOrders<P>>,
     state: datapath::State,
     latency: LatencyRecorder,
     sleeper: Sleeper,
@@ -97,6 +100,7 @@ impl<P: Port> Worker<P> {
             snapshot: Cache::new(Arc::clone(&world.snapshot)),
             world,
             channel,
+            orders: Arc::new(PortOrders::new()),
             state: datapath::State::new(),
             latency,
             sleeper: Sleeper::new(options.idle),
@@ -106,11 +110,17 @@ impl<P: Port> Worker<P> {
         }
     }
 
+    /// Where it is told to open and close ports while it runs.
+    pub fn orders(&self) -> Arc<PortOrders<P>> {
+        Arc::clone(&self.orders)
+    }
+
     /// Serves the ports until control says stop, and then what is left in the receive rings.
     /// At the end every frame goes back: the ledger that is returned shows all of them free.
     pub fn run(mut self) -> Ledger {
         self.watch();
         while !self.channel.stopping() {
+            self.obey();
             let now = os::now();
             let found = self.turn(now);
             self.report(now, found);

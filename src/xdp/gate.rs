@@ -151,6 +151,22 @@ impl Gate {
         Ok(())
     }
 
+    /// Takes the gate off its device, which is not the gateway's any more.
+    ///
+    /// # Errors
+    /// When the pin cannot be removed.
+    pub fn remove(self) -> io::Result<()> {
+        unpin(&self.pin)
+    }
+
+    /// Whether it can go on with the edges of `port`: whether frames are marked is fixed while it is loaded,
+    /// and so is the edge at which frames of no edge count.
+    pub fn fits(&self, port: &GatePort) -> bool {
+        let fixed = |edges: &[EdgeId]| (edges.len() > 1, edges.first().copied());
+        let wanted: Vec<EdgeId> = port.edges.iter().map(|edge| edge.edge).collect();
+        fixed(&self.edges) == fixed(&wanted)
+    }
+
     /// The last step of a start: an adopted gate runs this program, with these maps and sockets,
     /// from one frame to the next.
     ///

@@ -37,6 +37,7 @@ pub enum GuardAttach {
 /// The guard of one ISP edge.
 pub struct Guard {
     edge: EdgeId,
+    interface: String,
     ifindex: u32,
     /// Where its link is pinned; `None`: it is no link.
     pin: Option<PathBuf>,
@@ -71,6 +72,7 @@ impl Guard {
             .map_err(|error| BpfError::load(interface, error))?;
         let mut guard = Self {
             edge: table.edge,
+            interface: interface.clone(),
             ifindex: table.ifindex,
             pin: None,
             sources: Table::fresh(LpmTrie::try_from(map(&mut program, "sources")?)?),
@@ -106,6 +108,25 @@ impl Guard {
     pub fn is_in_force(&self, table: &GuardTable) -> bool {
         let same = (self.edge, self.ifindex) == (table.edge, table.ifindex);
         same && self.pin.as_ref().is_none_or(|pin| is_attached(pin, self.ifindex))
+    }
+
+    /// The interface that is guarded.
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// Takes the guard off its interface, which is no ISP's any more.
+    ///
+    /// # Errors
+    /// When the pin cannot be removed.
+    pub fn remove(self) -> io::Result<()> {
+        match &self.pin {
+            Some(pin) => unpin(pin),
+            None => {
+                clsact::detach(&self.interface);
+                Ok(())
+            }
+        }
     }
 
     /// The edge that is guarded.

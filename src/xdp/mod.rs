@@ -5,6 +5,7 @@
 //! only folder besides `os.rs` that may use `unsafe`.
 
 mod anchor;
+mod binder;
 mod bpf_error;
 mod clsact;
 mod counts;
@@ -32,6 +33,7 @@ pub mod stamp;
 mod tables;
 pub mod umem;
 
+pub use binder::Binder;
 pub use bpf_error::BpfError;
 pub use error::SocketError;
 pub use flows::{Adoption, FlowMemoryError, PinnedFlows};

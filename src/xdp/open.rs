@@ -3,7 +3,7 @@
 use super::error::SocketError;
 use super::socket::XskPort;
 use super::umem::Umem;
-use crate::limits::{HELD_PER_WORKER, MAX_BATCH, RESERVED_FRAMES};
+use crate::limits::{HELD_PER_WORKER, MAX_BATCH, RESERVED_FRAMES, SPARE_PORTS};
 use crate::os;
 use crate::units::PortId;
 
@@ -49,11 +49,8 @@ pub fn open_worker(options: &SocketOptions, ports: &[PortSpec]) -> Result<(Umem,
     if options.completion_ring < options.tx_ring {
         return Err(SocketError::CompletionRing { completion: options.completion_ring, transmit: options.tx_ring });
     }
-    let needed = frames_needed(options, ports);
-    let frames = options.frames.unwrap_or_else(|| frames_wanted(options, ports));
-    if frames < needed {
-        return Err(SocketError::TooFewFrames { frames, needed });
-    }
+    let frames = frames(options, ports);
+    check_frames(options, frames, ports)?;
     // libxdp makes sockets that children would inherit, until `QueueSocket::bind` says that they must not.
     let _alone = os::no_children();
     let mut umem = Umem::new(frames, options)?;
@@ -63,8 +60,21 @@ pub fn open_worker(options: &SocketOptions, ports: &[PortSpec]) -> Result<(Umem,
 
 /// Octets of one worker's packet buffer, which must be lockable.
 pub fn buffer_octets(options: &SocketOptions, ports: &[PortSpec]) -> u64 {
-    let frames = options.frames.unwrap_or_else(|| frames_wanted(options, ports));
-    u64::from(frames) * u64::from(options.frame_size)
+    u64::from(frames(options, ports)) * u64::from(options.frame_size)
+}
+
+/// Whether a packet buffer of `frames` frames has enough for all rings of `ports`.
+///
+/// # Errors
+/// [`SocketError::TooFewFrames`].
+pub fn check_frames(options: &SocketOptions, frames: u32, ports: &[PortSpec]) -> Result<(), SocketError> {
+    let needed = frames_needed(options, ports);
+    if frames < needed { Err(SocketError::TooFewFrames { frames, needed }) } else { Ok(()) }
+}
+
+/// Frames of each worker's packet buffer.
+pub fn frames(options: &SocketOptions, ports: &[PortSpec]) -> u32 {
+    options.frames.unwrap_or_else(|| frames_wanted(options, ports))
 }
 
 /// Frames without which the fill rings and the reserve cannot be full.
@@ -74,9 +84,11 @@ fn frames_needed(options: &SocketOptions, ports: &[PortSpec]) -> u32 {
 }
 
 /// Frames with which no ring ever waits for another: fill rings full (the frames that wait to
-/// be read are counted there), transmit rings full, a batch in hand, as many held as may be.
+/// be read are counted there), transmit rings full, a batch in hand, as many held as may be; and the
+/// same for interfaces that come while the gateway runs.
 fn frames_wanted(options: &SocketOptions, ports: &[PortSpec]) -> u32 {
-    frames_needed(options, ports) + ports.len() as u32 * options.tx_ring + (HELD_PER_WORKER + MAX_BATCH) as u32
+    let rings = frames_needed(options, ports) + ports.len() as u32 * options.tx_ring;
+    rings + SPARE_PORTS as u32 * (options.fill_ring + options.tx_ring) + (HELD_PER_WORKER + MAX_BATCH) as u32
 }
 
 #[cfg(test)]
@@ -102,7 +114,7 @@ mod tests {
     #[test]
     fn the_buffer_is_large_enough_for_every_ring() {
         let ports = [spec(0, &[0, 2]), spec(1, &[0])];
-        let frames = 3 * 2048 + 2 * 1024 + 64 + 256 + 256;
+        let frames = (3 + 2) * 2048 + (2 + 2) * 1024 + 64 + 256 + 256;
         assert_eq!(buffer_octets(&options(), &ports), frames * 2048);
         let fewer = SocketOptions { frames: Some(5000), ..options() };
         assert!(matches!(open_worker(&fewer, &ports), Err(SocketError::TooFewFrames { frames: 5000, needed: 6208 })));

@@ -13,6 +13,7 @@ use xsk_rs::config::{BindFlags, Interface, LibxdpFlags, QueueSize, SocketConfig}
 use xsk_rs::umem::frame::FrameDesc;
 use xsk_rs::{CompQueue, FillQueue, RxQueue, Socket, TxQueue};
 
+use super::binder::Binder;
 use super::error::SocketError;
 use super::kick::{Step, judge, kick, most_kicks, raise_budget, wake_receiver};
 use super::open::SocketOptions;
@@ -44,16 +45,16 @@ pub(super) struct QueueSocket {
 impl QueueSocket {
     /// Binds a socket to a queue, with retries while the queue is busy. Its fill ring is empty.
     pub(super) fn bind(
-        umem: &mut Umem,
+        binder: &Binder,
         interface: &str,
         queue: u32,
         options: &SocketOptions,
     ) -> Result<Self, SocketError> {
-        umem.anchor.mend().map_err(|_| SocketError::Orphaned { interface: interface.to_owned() })?;
+        binder.mend().map_err(|_| SocketError::Orphaned { interface: interface.to_owned() })?;
         let deadline = Instant::now() + Duration::from_nanos(BIND_RETRY_NANOS);
         let mut pause = Duration::from_millis(1);
         loop {
-            match Self::try_bind(umem, interface, queue, options) {
+            match Self::try_bind(binder, interface, queue, options) {
                 Err(error) if error.is_busy() && Instant::now() + pause < deadline => {
                     thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(100));
@@ -63,7 +64,7 @@ impl QueueSocket {
         }
     }
 
-    fn try_bind(umem: &mut Umem, interface: &str, queue: u32, options: &SocketOptions) -> Result<Self, SocketError> {
+    fn try_bind(binder: &Binder, interface: &str, queue: u32, options: &SocketOptions) -> Result<Self, SocketError> {
         let ring = |name, size| QueueSize::new(size).map_err(|_| SocketError::RingSize { name, size });
         let mode = if options.zero_copy { BindFlags::XDP_ZEROCOPY } else { BindFlags::XDP_COPY };
         let config = SocketConfig::builder()
@@ -74,7 +75,7 @@ impl QueueSocket {
             .build();
         let name: Interface = interface.parse().map_err(|error| SocketError::bind(&error, interface, queue))?;
         // SAFETY: program loading is inhibited, which is what the contract asks for.
-        let (tx, rx, rings) = unsafe { Socket::new(config, umem.raw(), &name, queue) }
+        let (tx, rx, rings) = unsafe { Socket::new(config, binder.raw(), &name, queue) }
             .map_err(|error| SocketError::bind(&error, interface, queue))?;
         let (fill, completion) = rings.ok_or_else(|| SocketError::Bind {
             interface: interface.to_owned(),
@@ -87,8 +88,7 @@ impl QueueSocket {
         kept.map_err(|error| SocketError::Bind { interface: interface.to_owned(), queue, error })?;
         // Without the option a flush needs more calls: slower, not wrong.
         raise_budget(fd, options.tx_ring.min(TX_BUDGET));
-        let id = umem.new_socket();
-        umem.anchor.bound(fd, id);
+        let id = binder.bound(fd);
         Ok(Self {
             id,
             queue,

@@ -8,6 +8,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
+use super::binder::Binder;
 use super::device::Device;
 use super::error::SocketError;
 use super::kick::{Step, kick};
@@ -15,6 +16,7 @@ use super::open::{PortSpec, SocketOptions};
 use super::ring::QueueSocket;
 use super::umem::{SocketId, Umem};
 use crate::observe::report::SocketCounts;
+use crate::os;
 use crate::port::{Flush, Frame, Port};
 use crate::units::PortId;
 
@@ -42,15 +44,31 @@ pub struct XskPort {
 }
 
 impl XskPort {
-    /// Binds a socket to every queue of `spec` and fills the fill rings.
+    /// Binds a socket to every queue of `spec`. Their fill rings are empty until the port is first
+    /// received from.
     ///
     /// # Errors
     ///
     /// See [`super::open::open_worker`].
+    pub fn bind(binder: &Binder, spec: &PortSpec, options: &SocketOptions) -> Result<Self, SocketError> {
+        // As in `open_worker`.
+        let _alone = os::no_children();
+        let mut port = Self::closed(spec, options)?;
+        port.bind_queues(binder)?;
+        Ok(port)
+    }
+
+    /// As [`XskPort::bind`], with fill rings that are full.
     pub(super) fn open(umem: &mut Umem, spec: &PortSpec, options: &SocketOptions) -> Result<Self, SocketError> {
+        let mut port = Self::closed(spec, options)?;
+        port.reopen(umem)?;
+        Ok(port)
+    }
+
+    fn closed(spec: &PortSpec, options: &SocketOptions) -> Result<Self, SocketError> {
         let device =
             Device::open().map_err(|error| SocketError::Bind { interface: spec.interface.clone(), queue: 0, error })?;
-        let mut port = Self {
+        Ok(Self {
             port: spec.port,
             interface: spec.interface.clone(),
             queues: spec.queues.clone(),
@@ -59,9 +77,22 @@ impl XskPort {
             sockets: Vec::with_capacity(spec.queues.len()),
             closed: Vec::new(),
             next: 0,
-        };
-        port.reopen(umem)?;
-        Ok(port)
+        })
+    }
+
+    /// All queues or none.
+    fn bind_queues(&mut self, binder: &Binder) -> Result<(), SocketError> {
+        for queue in &self.queues {
+            match QueueSocket::bind(binder, &self.interface, *queue, &self.options) {
+                Ok(socket) => self.sockets.push(socket),
+                Err(error) => {
+                    // They have no frames yet.
+                    self.sockets.drain(..).for_each(|socket| binder.closing(socket.id()));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Which port this is.
@@ -82,7 +113,7 @@ impl XskPort {
     pub fn unbind(&mut self, umem: &mut Umem) {
         for socket in self.sockets.drain(..) {
             let id = socket.id();
-            umem.anchor.closing(id);
+            umem.binder().closing(id);
             drop(socket);
             if self.options.zero_copy {
                 self.closed.push(id);
@@ -101,22 +132,12 @@ impl XskPort {
     /// worker is bound: then open the worker anew. The port stays closed.
     pub fn reopen(&mut self, umem: &mut Umem) -> Result<(), SocketError> {
         self.unbind(umem);
-        for queue in &self.queues {
-            match QueueSocket::bind(umem, &self.interface, *queue, &self.options) {
-                Ok(socket) => self.sockets.push(socket),
-                Err(error) => {
-                    self.unbind(umem);
-                    return Err(error);
-                }
-            }
-        }
+        self.bind_queues(umem.binder())?;
         // The queues could be bound again: so the kernel is done with the old sockets.
         for id in self.closed.drain(..) {
             umem.reclaim(id);
         }
-        for socket in &mut self.sockets {
-            socket.refill(umem);
-        }
+        self.sockets.iter_mut().for_each(|socket| socket.refill(umem));
         Ok(())
     }
 

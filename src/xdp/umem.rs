@@ -15,6 +15,7 @@ use std::{ptr, slice};
 use xsk_rs::config::{FrameSize, QueueSize, UmemConfig};
 use xsk_rs::umem::frame::FrameDesc;
 
+use super::binder::Binder;
 use super::error::SocketError;
 use super::open::SocketOptions;
 use super::stamp::{STAMP_LEN, STAMP_MAGIC};
@@ -28,6 +29,13 @@ pub const XDP_HEADROOM: usize = 256;
 /// One socket that ever used a buffer; never given out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SocketId(u32);
+
+impl SocketId {
+    /// The name with this number.
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+}
 
 /// Where a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +68,7 @@ pub struct Umem {
     fill: u64,
     transmit: u64,
     in_hand: u64,
-    sockets: u32,
-    pub(super) anchor: super::anchor::Anchor,
+    binder: Binder,
 }
 
 impl Umem {
@@ -87,6 +94,7 @@ impl Umem {
         // nothing else has seen the buffer yet.
         let base = unsafe { memory.data(&FrameDesc::default()) }.contents().as_ptr().expose_provenance();
         Ok(Self {
+            binder: Binder::new(memory.clone()),
             memory,
             base,
             frame_size: options.frame_size as usize,
@@ -95,8 +103,6 @@ impl Umem {
             fill: 0,
             transmit: 0,
             in_hand: 0,
-            sockets: 0,
-            anchor: super::anchor::Anchor::default(),
         })
     }
 
@@ -115,15 +121,9 @@ impl Umem {
         ledger
     }
 
-    /// The buffer as xsk-rs knows it, for binding sockets to it.
-    pub(super) fn raw(&self) -> &xsk_rs::Umem {
-        &self.memory
-    }
-
-    /// A name for a new socket.
-    pub(super) fn new_socket(&mut self) -> SocketId {
-        self.sockets += 1;
-        SocketId(self.sockets)
+    /// What sockets are bound to it by.
+    pub const fn binder(&self) -> &Binder {
+        &self.binder
     }
 
     /// Moves up to `out.len()` free frames to the fill ring of `socket`, leaving

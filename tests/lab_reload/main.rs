@@ -2,6 +2,7 @@
 
 #[path = "../lab_recovery/flows.rs"]
 mod flows;
+mod interfaces;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod refused;
@@ -27,11 +28,14 @@ pub fn metric(gateway: &Gateway<'_>, name: &str) -> String {
 #[test]
 fn another_configuration_is_put_in_force_whole_or_not_at_all() {
     let Some(lab) = Lab::start(2) else { return };
-    let _server = Server::start(&lab, "srv", true);
+    let mut server = Server::start(&lab, "srv", true);
     let mut gateway = Gateway::start(&lab, "");
     let mut steps = Steps::new(&lab);
     steps.step("reloads under load", &mut gateway, |gateway| {
         under_load::reload_under_load(&lab, gateway, under_load::count());
+    });
+    steps.step("an ISP goes and comes with its interface", &mut gateway, |gateway| {
+        interfaces::isp_goes_and_comes(&lab, gateway, &mut server);
     });
     steps.step("a bad file keeps the old one", &mut gateway, |gateway| refused::bad_file(gateway));
     steps.step("what needs a restart is refused by name", &mut gateway, |gateway| refused::fixed_keys(gateway));

@@ -95,13 +95,13 @@ pub fn rolled_back(gateway: &Gateway<'_>) {
 
 pub fn confirmed(gateway: &Gateway<'_>) {
     gateway.configure(&lab_config().replace("weight = 3", "weight = 2"));
-    gateway.ask(&["reload", "--confirm", "2s"]);
+    gateway.ask(&["reload", "--confirm", "5s"]);
     let tried = sha256(gateway);
     gateway.ask(&["confirm"]);
     // Longer than the trial would have lasted.
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(7));
     assert_eq!(sha256(gateway), tried);
-    assert!(!gateway.ask(&["status"]).contains("WAITS"));
+    assert!(!gateway.ask(&["status"]).contains("WAITS for `sixways confirm`"));
     gateway.configure(&lab_config());
     gateway.ask(&["reload"]);
 }

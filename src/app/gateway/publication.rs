@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Gateway;
-use crate::app::dataplane::{Barriers, Dataplane};
+use crate::app::dataplane::{Barriers, Configured, Dataplane};
 use crate::app::{GatewayError, host_port};
 use crate::snapshot::Generation;
 use crate::xdp::Gate;
@@ -19,18 +19,51 @@ impl Gateway {
             }
         };
         self.tell_interfaces(&generation.gate.ports);
-        match &mut self.dataplane {
-            Some(dataplane) if dataplane.serves(&generation.gate.ports) => {
+        if self.opened(&generation) {
+            if let Some(dataplane) = &mut self.dataplane {
                 // What is new in guards and gates, then the snapshot, then what is gone: see control::compile.
                 dataplane.guard(&self.around.pins, &generation.gate.guards)?;
                 dataplane.gates(&generation.gate, Gate::widen)?;
                 self.publish(&generation);
                 let Some(dataplane) = &mut self.dataplane else { return Ok(()) };
                 dataplane.gates(&generation.gate, Gate::apply)?;
+                dataplane.close_gone(&generation.gate, &Configured::of(&self.control))?;
             }
-            _ => self.restart_dataplane(&generation),
+        } else {
+            self.restart_dataplane(&generation);
         }
         Ok(())
+    }
+
+    /// Whether every device of `generation` is open, by now at the latest.
+    fn opened(&mut self, generation: &Generation) -> bool {
+        match self.open_new(generation) {
+            Ok(true) => self.tell_interfaces(&generation.gate.ports),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!("{error}: all sockets are bound anew, by which packets are lost for a moment");
+                return false;
+            }
+        }
+        self.dataplane.is_some()
+    }
+
+    /// Opens the devices of `generation` that are new, and no others. Returns whether there were any.
+    ///
+    /// # Errors
+    /// When one of them cannot be had while the others go on.
+    pub(super) fn open_new(&mut self, generation: &Generation) -> Result<bool, GatewayError> {
+        let Some(dataplane) = &mut self.dataplane else { return Ok(false) };
+        let is_new = !dataplane.serves(&generation.gate.ports);
+        if is_new {
+            // What sockets have counted that are closed now.
+            self.reporter.report(Some(dataplane), self.memory.report(), &self.health.health);
+        }
+        dataplane.open_new(&self.around, &generation.gate)?;
+        if is_new {
+            host_port::settle(self.control.config());
+        }
+        Ok(is_new)
     }
 
     /// A device was made anew: guard and gate come before anything else, and then new sockets on

@@ -75,7 +75,8 @@ impl Gateway {
         let confirmed = self.reloads.confirm();
         if confirmed.is_ok() {
             tracing::info!("the configuration in force is confirmed");
-            self.tell_config(None);
+            let observed = &self.around.observed;
+            observed.set_config(ConfigFacts { confirm_until: None, ..(*observed.config()).clone() });
         }
         answer(reply, confirmed.map(|()| Value::Null).map_err(|error: NothingOnTrial| error.to_string()));
     }
@@ -117,7 +118,13 @@ impl Gateway {
     fn put_in_force(&mut self, config: &Config) -> Result<(), ReloadError> {
         let exporter = self.reporter.open_exporter(config)?;
         let former = self.control.written().clone();
-        self.control.reload(config.clone(), |reused| self.memory.forget(reused))?;
+        let prepared = self.control.prepare(config.clone())?;
+        if let Err(error) = self.open_new(&prepared.generation) {
+            // Closes what was opened in vain.
+            self.follow()?;
+            return Err(error.into());
+        }
+        self.control.adopt(prepared, |reused| self.memory.forget(reused))?;
         if let Err(error) = self.follow() {
             // What the kernel refused of the new tables, it has had of the old ones.
             self.control.reload(former, |reused| self.memory.forget(reused))?;

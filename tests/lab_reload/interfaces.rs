@@ -1,0 +1,75 @@
+//! Interfaces that the configuration loses and gets back.
+
+use std::time::Duration;
+
+use crate::flows::survive;
+use crate::lab::gateway::Gateway;
+use crate::lab::process::eventually;
+use crate::lab::traffic::{Bursts, Server, ping};
+use crate::lab::{H20_PREFIX, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX};
+use crate::lab_config;
+
+/// Echo requests of the host that stays with ISP A, a hundred a second.
+const ECHOES: u32 = 600;
+const PAIRS: Bursts<'static> = Bursts {
+    role: "h20",
+    sources: H20_PREFIX,
+    source_count: 40,
+    destinations: SERVER_PREFIX,
+    destination_count: 25,
+    repeat: 1,
+    rate: 8_000,
+    wait_ms: 500,
+};
+
+/// ISP B and its interface go, and come back, several times. ISP A's flows do not notice: not one echo is missing.
+#[track_caller]
+pub fn isp_goes_and_comes(lab: &Lab, gateway: &Gateway<'_>, server: &mut Server) {
+    let stays = r#"
+[[rule]]
+name = "stays"
+match = { proto = "icmpv6" }
+isps = ["fiber"]
+"#;
+    let with = lab_config() + stays;
+    let block = with.find("[[isp]]\nname = \"cable\"").expect("ISP B's block");
+    let after = with.find("[filter]").expect("what follows it");
+    let without = format!("{}{}", &with[..block], &with[after..]);
+    gateway.configure(&with);
+    gateway.ask(&["reload"]);
+    let log = gateway.log().len();
+    survive(lab, &[ISP_A], || {
+        let answered = std::thread::scope(|scope| {
+            let echoes = scope.spawn(|| ping(lab, "h10", SERVER, ECHOES, 10));
+            for _ in 0..3 {
+                gateway.configure(&without);
+                let said = gateway.ask(&["reload"]);
+                assert!(said.contains("[[isp]] \"cable\": removed"), "{said}");
+                assert!(!lab.sh("gw", "ip link show wan1").contains("xdp"), "the gate is still there");
+                all_answer(lab, server, &[ISP_A]);
+                gateway.configure(&with);
+                gateway.ask(&["reload"]);
+                assert!(lab.sh("gw", "ip link show wan1").contains("xdp"), "no gate");
+                all_answer(lab, server, &[ISP_A, ISP_B]);
+            }
+            echoes.join().expect("ping ran")
+        });
+        assert_eq!(answered, ECHOES, "echoes by the ISP that stays");
+    });
+    let log = gateway.log()[log..].to_owned();
+    assert_eq!(log.matches("opened, while the others go on").count(), 3, "{log}");
+    assert!(!log.contains("binding the sockets again"), "{log}");
+    gateway.configure(&lab_config());
+    gateway.ask(&["reload"]);
+}
+
+/// Waits until every pair answers, and the server sees those ISPs.
+#[track_caller]
+fn all_answer(lab: &Lab, server: &mut Server, isps: &[&str]) {
+    eventually("all pairs answer", Duration::from_secs(20), || {
+        server.reset();
+        let burst = PAIRS.run(lab);
+        let seen = server.report();
+        burst.answered == burst.pairs && isps.iter().all(|isp| seen.contains_key(*isp))
+    });
+}
