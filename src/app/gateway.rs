@@ -1,5 +1,7 @@
 //! The run loop: one thread that hears the kernel, the workers and the operator.
 
+mod drill;
+mod operator;
 mod prefixes;
 mod publication;
 mod reload;
@@ -14,7 +16,11 @@ use time::OffsetDateTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
+pub(crate) use drill::{DrillReport, DrillRequest};
+pub(crate) use operator::{DrainRequest, Drained, UndrainRequest};
 pub(crate) use reload::{ReloadRequest, Reloaded};
+
+use drill::Drills;
 
 use super::dataplane::{self, Barriers, Dataplane, Surroundings};
 use super::explainer::Explainer;
@@ -71,6 +77,7 @@ pub struct Gateway {
     addressees: Addressees,
     traffic: TrafficMeter,
     interfaces: Interfaces,
+    drills: Drills,
     /// Former snapshots that a worker's latest batch may still have seen.
     retired: Vec<Arc<Snapshot>>,
 }
@@ -165,6 +172,7 @@ impl Gateway {
             addressees,
             traffic: TrafficMeter::new(OffsetDateTime::now_utc()),
             interfaces: Interfaces::default(),
+            drills: Drills::default(),
             retired: Vec::new(),
         };
         gateway.tell_start();

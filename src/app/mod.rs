@@ -29,6 +29,7 @@ use crate::observe::exporter::ListenError;
 use crate::xdp::{BpfError, FlowMemoryError, PinError, SocketError};
 
 pub(crate) use dataplane::socket_options;
+pub(crate) use gateway::{DrainRequest, Drained, DrillReport, DrillRequest, UndrainRequest};
 pub use gateway::{Gateway, Outcome};
 pub(crate) use gateway::{ReloadRequest, Reloaded};
 

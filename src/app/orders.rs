@@ -26,6 +26,11 @@ impl Orders {
         verbs
             .on_owner("reload", self.give(Gateway::order_reload))
             .on_owner("confirm", self.give(Gateway::order_confirm))
+            .on_owner("drain", self.give(Gateway::order_drain))
+            .on_owner("undrain", self.give(Gateway::order_undrain))
+            .on_owner("drill", self.give(Gateway::order_drill))
+            .on_owner("drill-end", self.give(Gateway::order_drill_end))
+            .on_owner("drill-report", self.give(Gateway::order_drill_report))
     }
 
     /// For [`Verbs::on_owner`]: the run loop does `act`, which answers when it likes.

@@ -7,6 +7,8 @@ mod amount;
 mod check;
 mod confirm;
 mod diff;
+mod drain;
+mod drill;
 mod explain;
 mod flows;
 mod history;
@@ -63,6 +65,12 @@ enum Verb {
     Reload(reload::Args),
     /// Keep what `sixways reload --confirm TIME` has put in force
     Confirm(confirm::Args),
+    /// Keep new flows away from an ISP, and move those that it has if you say so
+    Drain(drain::DrainArgs),
+    /// Let an ISP have new flows again
+    Undrain(drain::UndrainArgs),
+    /// Rehearse the outage of an ISP, and say what came of it
+    Drill(drill::Args),
     /// See ISPs, rates, flows, drops, latency and the accounting of the running gateway
     Status(status::Args),
     /// List the flows of the running gateway: both ends, outside address, ISP, state and age
@@ -96,6 +104,9 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Run(args) => run::run(&args),
         Verb::Reload(args) => reload::run(&args),
         Verb::Confirm(args) => confirm::run(&args),
+        Verb::Drain(args) => drain::drain(&args),
+        Verb::Undrain(args) => drain::undrain(&args),
+        Verb::Drill(args) => drill::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Flows(args) => flows::run(&args),
         Verb::History(args) => history::run(&args),
@@ -130,6 +141,11 @@ fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
+}
+
+/// What a verb of the control socket takes.
+fn arguments(request: &impl serde::Serialize) -> anyhow::Result<serde_json::Map<String, serde_json::Value>> {
+    Ok(serde_json::from_value(serde_json::to_value(request)?)?)
 }
 
 /// Writes an answer to standard output as one JSON document.

@@ -6,6 +6,7 @@ use super::events::IspState;
 use super::health::{Change, Health};
 use super::intents::{IntentError, Intents};
 use super::state::StateError;
+use crate::snapshot::Candidates;
 use crate::units::{Nanos, UplinkId};
 
 /// What is asked is not done.
@@ -46,6 +47,12 @@ impl Control {
             let similar = super::config::similar(name, &names).map(str::to_owned);
             OperatorError::NoIsp { name: name.to_owned(), similar, known: names.join(", ") }
         })
+    }
+
+    /// Whether another ISP than `uplink` is well.
+    pub const fn could_spare(&self, uplink: UplinkId) -> bool {
+        let Candidates { equipped, linked, .. } = self.candidates;
+        equipped & linked & !self.judgement.down & !(1 << uplink.0) != 0
     }
 
     /// New flows avoid `isp` from now on and over restarts; with `over` those that it has move to

@@ -111,16 +111,19 @@ impl<'lab> Gateway<'lab> {
     /// A verb that talks to the running gateway.
     #[track_caller]
     pub fn ask(&self, words: &[&str]) -> String {
-        let mut command = self.lab.command("gw", BINARY);
-        command.args(words).arg("--socket").arg(self.lab.dir.join("control.sock"));
-        run(&mut command, LIMIT)
+        run(&mut self.command(words), LIMIT)
     }
 
     /// As [`Gateway::ask`], for a verb that may be refused: the error is what it said.
     pub fn try_ask(&self, words: &[&str]) -> Result<String, String> {
+        try_run(&mut self.command(words), LIMIT)
+    }
+
+    /// A verb that talks to the running gateway, to be run.
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = self.lab.command("gw", BINARY);
         command.args(words).arg("--socket").arg(self.lab.dir.join("control.sock"));
-        try_run(&mut command, LIMIT)
+        command
     }
 
     /// SIGHUP.

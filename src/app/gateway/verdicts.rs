@@ -32,8 +32,9 @@ impl Gateway {
     /// Looks at the ISPs. Another verdict is published at once, and what else hangs on it is compiled after.
     pub(super) fn mind_health(&mut self) -> Result<(), GatewayError> {
         let snapshot = self.around.world.snapshot.load_full();
-        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
         self.control.heed(&mut self.health.health);
+        self.mind_drill();
+        let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
         let (changes, judgement) = self.health.mind(&snapshot, &self.around.world.neighbours, threads);
         self.control.hear(&self.health.health, &changes, now());
         if let Some(judged) = self.control.judge(judgement, &snapshot, now()) {

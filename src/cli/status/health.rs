@@ -20,6 +20,26 @@ pub fn state(isp: &IspStatus) -> String {
     }
 }
 
+/// What is out of the ordinary, a line for each ISP.
+pub fn notes(status: &Status) -> String {
+    status.isps.iter().filter_map(note).map(|note| format!("{note}\n")).collect()
+}
+
+fn note(isp: &IspStatus) -> Option<String> {
+    let (name, health) = (&isp.name, isp.health.as_ref()?);
+    let avoided = format!("new flows avoid it; {} flows left", count(isp.flows));
+    match (health.state, health.cause.as_str()) {
+        (IspState::Drain, "operator") => Some(format!("{name} is drained: {avoided}")),
+        (IspState::Drain, "failback") => {
+            Some(format!("{name} is back and waits for `sixways undrain {name}`: {avoided}"))
+        }
+        (IspState::Drain, cause) => Some(format!("{name} is closed ({cause}): {avoided}")),
+        (IspState::Down, _) if isp.up => Some(format!("{name} is kept although down: no other ISP is well")),
+        (IspState::Down, "drill") => Some(format!("{name} is taken for dead: a drill")),
+        _ => None,
+    }
+}
+
 /// Both tables; nothing before anybody has looked.
 pub fn health(status: &Status) -> String {
     let looked_at = || status.isps.iter().filter_map(|isp| Some((isp, isp.health.as_ref()?)));

@@ -84,7 +84,7 @@ fn isps(status: &Status) -> String {
             count(isp.flows),
         ]);
     }
-    table.to_string()
+    format!("{table}{}", health::notes(status))
 }
 
 /// Nothing where no ISP asks for it.
