@@ -79,14 +79,10 @@ impl Barriers {
     /// # Errors
     /// When a program is refused. What is attached by then stays.
     pub(super) fn set(around: &Surroundings, tables: &GateTables) -> Result<Self, GatewayError> {
-        let guards = tables.guards.iter().map(|table| Guard::set(&around.pins, table, GuardAttach::Auto));
-        let guards = guards.collect::<Result<_, _>>()?;
+        let guards = Guard::set_all(&around.pins, &tables.guards, GuardAttach::Auto)?;
         let options = gate_options(&around.options);
-        let gates = tables
-            .ports
-            .iter()
-            .map(|port| Ok((port.port, Gate::prepare(&around.pins, port, &tables.own, &options)?)))
-            .collect::<Result<_, GatewayError>>()?;
+        let gates = Gate::prepare_all(&around.pins, &tables.ports, &tables.own, &options)?;
+        let gates = tables.ports.iter().map(|port| port.port).zip(gates).collect();
         Ok(Self { guards, gates })
     }
 }

@@ -1,5 +1,7 @@
 //! Whether the host is ready, told in the log before anything is touched.
 
+use std::thread;
+
 use super::GatewayError;
 use super::dataplane::socket_options;
 use crate::control::bypass::bypassed;
@@ -16,15 +18,21 @@ pub(super) fn check(config: &Config) -> Result<(), GatewayError> {
     if findings.iter().any(|finding| finding.severity == Severity::Fatal) {
         return Err(GatewayError::Preflight);
     }
-    let mut isps: Vec<&str> = config.isps.iter().map(|isp| isp.interface.as_str()).collect();
+    let mut isps: Vec<String> = config.isps.iter().map(|isp| isp.interface.clone()).collect();
     isps.sort_unstable();
     isps.dedup();
+    // The tools take their time, and transit waits for the start.
+    let asking = thread::Builder::new().name("bypass".to_owned()).spawn(move || tell_bypassed(&isps));
+    asking.map(drop).map_err(GatewayError::system("start a thread"))
+}
+
+fn tell_bypassed(isps: &[String]) {
+    let isps: Vec<&str> = isps.iter().map(String::as_str).collect();
     // Tools that are not installed have set nothing up.
     let (found, _) = bypassed(&isps);
     for bypassed in found {
         tracing::warn!("{} {}", bypassed.what, bypassed.effect);
     }
-    Ok(())
 }
 
 fn intent(config: &Config) -> Intent {

@@ -76,6 +76,25 @@ impl fmt::Debug for Gate {
     }
 }
 
+/// What a gate's program is told before the kernel sees it.
+struct Constants {
+    max_frame: u32,
+    stamp_mask: u32,
+    default_edge: u32,
+    mark_edge: u32,
+}
+
+impl Constants {
+    fn of(port: &GatePort, options: &GateOptions) -> Self {
+        Self {
+            max_frame: options.max_frame,
+            stamp_mask: options.stamp_every.wrapping_sub(1),
+            default_edge: port.edges.first().map_or(0, |edge| u32::from(edge.edge.0)),
+            mark_edge: u32::from(port.edges.len() > 1),
+        }
+    }
+}
+
 impl Gate {
     /// Loads a gate with fresh maps and fills them. Where an earlier process has left one on the
     /// device, that one goes on until [`Gate::open`]; otherwise this one is attached now, closed:
@@ -89,6 +108,35 @@ impl Gate {
         own: &[(Ipv6Addr, u16)],
         options: &GateOptions,
     ) -> Result<Self, BpfError> {
+        let constants = Constants::of(port, options);
+        Self::prepare_by(&mut EbpfLoader::new(), &constants, pins, port, own, options)
+    }
+
+    /// As [`Gate::prepare`], for all `ports`, by one loader: to make one takes longer than to use it, since it
+    /// reads the kernel's type information.
+    ///
+    /// # Errors
+    /// As [`Gate::prepare`]. Those before the one that is refused are in force.
+    pub fn prepare_all(
+        pins: &Pins,
+        ports: &[GatePort],
+        own: &[(Ipv6Addr, u16)],
+        options: &GateOptions,
+    ) -> Result<Vec<Self>, BpfError> {
+        let constants: Vec<_> = ports.iter().map(|port| Constants::of(port, options)).collect();
+        let mut loader = EbpfLoader::new();
+        let prepare = |(port, constants)| Self::prepare_by(&mut loader, constants, pins, port, own, options);
+        ports.iter().zip(&constants).map(prepare).collect()
+    }
+
+    fn prepare_by<'a>(
+        loader: &mut EbpfLoader<'a>,
+        constants: &'a Constants,
+        pins: &Pins,
+        port: &GatePort,
+        own: &[(Ipv6Addr, u16)],
+        options: &GateOptions,
+    ) -> Result<Self, BpfError> {
         if !linux_has(5, 9) {
             return Err(BpfError::OldKernel { interface: port.interface.clone() });
         }
@@ -96,14 +144,11 @@ impl Gate {
         if !is_adoptable(&counts_pin, COUNTS) {
             unpin(&counts_pin).map_err(|error| BpfError::pin(&port.interface, error))?;
         }
-        let stamp_mask = options.stamp_every.wrapping_sub(1);
-        let default_edge = port.edges.first().map_or(0, |edge| u32::from(edge.edge.0));
-        let mark_edge = u32::from(port.edges.len() > 1);
-        let mut program = EbpfLoader::new()
-            .override_global("max_frame", &options.max_frame, true)
-            .override_global("stamp_mask", &stamp_mask, true)
-            .override_global("default_edge", &default_edge, true)
-            .override_global("mark_edge", &mark_edge, true)
+        let mut program = loader
+            .override_global("max_frame", &constants.max_frame, true)
+            .override_global("stamp_mask", &constants.stamp_mask, true)
+            .override_global("default_edge", &constants.default_edge, true)
+            .override_global("mark_edge", &constants.mark_edge, true)
             .map_pin_path("counts", counts_pin)
             .load(PROGRAM)
             .map_err(|error| BpfError::load(&port.interface, error))?;

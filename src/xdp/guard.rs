@@ -59,14 +59,35 @@ impl Guard {
     /// # Errors
     /// When the kernel does not take the program.
     pub fn set(pins: &Pins, table: &GuardTable, attach: GuardAttach) -> Result<Self, BpfError> {
+        Self::set_by(&mut EbpfLoader::new(), &own_vlan(table), pins, table, attach)
+    }
+
+    /// As [`Guard::set`], for all `tables`, by one loader: to make one takes longer than to use it, since it
+    /// reads the kernel's type information.
+    ///
+    /// # Errors
+    /// As [`Guard::set`]. Those before the one that is refused are in force.
+    pub fn set_all(pins: &Pins, tables: &[GuardTable], attach: GuardAttach) -> Result<Vec<Self>, BpfError> {
+        let vlans: Vec<u32> = tables.iter().map(own_vlan).collect();
+        let mut loader = EbpfLoader::new();
+        let set = |(table, vlan)| Self::set_by(&mut loader, vlan, pins, table, attach);
+        tables.iter().zip(&vlans).map(set).collect()
+    }
+
+    fn set_by<'a>(
+        loader: &mut EbpfLoader<'a>,
+        own_vlan: &'a u32,
+        pins: &Pins,
+        table: &GuardTable,
+        attach: GuardAttach,
+    ) -> Result<Self, BpfError> {
         let interface = &table.interface;
         let counts_pin = pins.path("guard_counts", interface);
         if !is_adoptable(&counts_pin, COUNTS) {
             unpin(&counts_pin).map_err(|error| BpfError::pin(interface, error))?;
         }
-        let own_vlan = u32::from(table.vlan.unwrap_or(0));
-        let mut program = EbpfLoader::new()
-            .override_global("own_vlan", &own_vlan, true)
+        let mut program = loader
+            .override_global("own_vlan", own_vlan, true)
             .map_pin_path("counts", counts_pin)
             .load(PROGRAM)
             .map_err(|error| BpfError::load(interface, error))?;
@@ -193,4 +214,9 @@ const fn code(action: GuardAction) -> u32 {
         GuardAction::Forward => 2,
         GuardAction::Deny => 3,
     }
+}
+
+/// The tag of the edge's own frames; 0: none.
+fn own_vlan(table: &GuardTable) -> u32 {
+    u32::from(table.vlan.unwrap_or(0))
 }
