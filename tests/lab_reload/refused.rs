@@ -47,7 +47,7 @@ pub fn bad_file(gateway: &Gateway<'_>) {
 }
 
 pub fn fixed_keys(gateway: &Gateway<'_>) {
-    let said = refused(gateway, &(lab_config() + "[dataplane]\nbatch = 128\n"));
+    let said = refused(gateway, &(lab_config() + "batch = 128\n"));
     assert!(said.contains("needs a restart: dataplane.batch 64 -> 128"), "{said}");
 }
 

@@ -18,13 +18,13 @@ const LOAD: Bursts<'static> = Bursts {
     destination_count: 100,
     // More than it takes; it is ended with the reloads.
     repeat: 200,
-    rate: 2_000,
+    rate: 500,
     wait_ms: 1000,
 };
 
 /// Reloads of one run: `SIXWAYS_RELOADS`, or few enough for every day.
 pub fn count() -> usize {
-    std::env::var("SIXWAYS_RELOADS").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
+    std::env::var("SIXWAYS_RELOADS").ok().and_then(|count| count.parse().ok()).unwrap_or(40)
 }
 
 /// `count` reloads, each with other weights, rules, policies, filter and timeouts than the one before.
