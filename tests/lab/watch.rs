@@ -45,6 +45,11 @@ impl Seen {
         self.frames.iter().filter_map(|frame| flow(frame)).collect()
     }
 
+    /// Where it came from.
+    pub fn sources(&self) -> BTreeSet<Ipv6Addr> {
+        self.frames.iter().filter_map(|frame| source_of(frame)).map(|(source, _)| source).collect()
+    }
+
     /// What came from one source.
     pub fn only(mut self, source: Ipv6Addr) -> Self {
         self.frames.retain(|frame| source_of(frame).is_some_and(|pair| pair.0 == source));
