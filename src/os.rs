@@ -7,6 +7,7 @@ mod backtrace;
 mod child;
 mod packet;
 mod readiness;
+mod supervisor;
 mod vlan;
 
 use std::fs::File;
@@ -18,6 +19,7 @@ pub use backtrace::{backtrace_of, kernel_view, thread_id};
 pub use child::{close_on_exec, finish_group, no_children, start_group};
 pub use packet::PacketSocket;
 pub use readiness::readable;
+pub use supervisor::Supervisor;
 pub use vlan::vlan;
 
 /// The time of `CLOCK_MONOTONIC`, the clock that the gate stamps frames with.

@@ -46,7 +46,7 @@ use crate::control::events::Events;
 use crate::control::reload::Reloads;
 use crate::limits::HEALTH_NANOS;
 use crate::observe::view::Observed;
-use crate::os::now;
+use crate::os::{Supervisor, now};
 use crate::snapshot::Snapshot;
 use crate::worker::{Exit, World};
 use crate::xdp::{Adoption, PinnedFlows, Pins, release};
@@ -201,6 +201,8 @@ impl Gateway {
 
     /// Serves until a signal says stop.
     async fn serve(&mut self) -> Result<(), GatewayError> {
+        let supervisor = Supervisor::of_environment().map_err(GatewayError::system("use NOTIFY_SOCKET"))?;
+        supervisor.tell("READY=1");
         let mut terminate = catch(SignalKind::terminate())?;
         let mut interrupt = catch(SignalKind::interrupt())?;
         let mut hangup = catch(SignalKind::hangup())?;
@@ -211,8 +213,8 @@ impl Gateway {
         loop {
             self.around.watchdog.turn();
             tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
                 _ = hangup.recv() => {
                     // The log has what came of it.
                     let _ = self.reload(None);
@@ -241,6 +243,8 @@ impl Gateway {
                 _ = tick.tick() => self.tick()?,
             }
         }
+        supervisor.tell("STOPPING=1");
+        Ok(())
     }
 
     fn tick(&mut self) -> Result<(), GatewayError> {

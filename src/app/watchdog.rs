@@ -14,7 +14,7 @@ use crate::control::events::{Event, Events};
 use crate::limits::{
     CONTROL_STALL_NANOS, EVENT_LOG_PATIENCE_NANOS, WATCHDOG_LOOK_NANOS, WORKER_STALL_NANOS, WORKER_STOP_NANOS,
 };
-use crate::os;
+use crate::os::{self, Supervisor};
 use crate::worker::{Channel, Life};
 
 /// Time that a thread has to say where it is.
@@ -55,40 +55,24 @@ impl Pulse {
 }
 
 impl Watchdog {
-    /// Watches from here on; what happens is told to `events`.
+    /// Watches from here on; what happens is told to `events`. A supervisor that wants to hear of it (`NOTIFY_SOCKET`) is told
+    /// at each look at which everybody has made a turn since the look before.
     ///
     /// # Errors
-    /// When the kernel gives no thread.
+    /// When the kernel gives no thread, or the supervisor's socket is none.
     pub(super) fn start(&self, events: Events, undelivered: Undelivered) -> io::Result<()> {
         let watched = Arc::downgrade(&self.0);
-        let control = os::thread_id();
+        let supervisor = Supervisor::of_environment()?;
+        let mut looks = Looks { control: os::thread_id(), control_pulse: Pulse::default(), workers: Vec::new() };
         let watch = move || {
-            let (mut workers, mut control_pulse) = (Vec::<(Weak<Channel>, Pulse)>::new(), Pulse::default());
             loop {
                 thread::sleep(Duration::from_nanos(WATCHDOG_LOOK_NANOS));
                 let Some(watched) = watched.upgrade() else { return };
-                let turns = watched.turns.load(Ordering::Relaxed);
-                if turns > 0
-                    && let Some(still) = control_pulse.look(turns, CONTROL_STALL_NANOS)
-                {
-                    end("control", control, still, &events, &undelivered);
+                match looks.look(&watched) {
+                    Ok(true) => supervisor.tell("WATCHDOG=1"),
+                    Ok(false) => {}
+                    Err(stalled) => stalled.end(&events, &undelivered),
                 }
-                for (name, channel) in watched.workers() {
-                    let Some(worker) = channel.upgrade() else { continue };
-                    let (id, limit) = match worker.life() {
-                        Life::Running(id) => (id, WORKER_STALL_NANOS),
-                        Life::Stopping(id) => (id, WORKER_STOP_NANOS),
-                        Life::Unborn | Life::Over => continue,
-                    };
-                    let at = workers.iter().position(|(known, _)| known.ptr_eq(&channel)).unwrap_or_else(|| {
-                        workers.push((channel.clone(), Pulse::default()));
-                        workers.len() - 1
-                    });
-                    if let Some(still) = workers[at].1.look(worker.counters.heartbeat.get(), limit) {
-                        end(&name, id, still, &events, &undelivered);
-                    }
-                }
-                workers.retain(|(channel, _)| channel.strong_count() > 0);
             }
         };
         thread::Builder::new().name("watchdog".to_owned()).spawn(watch).map(drop)
@@ -114,27 +98,85 @@ impl Watched {
     }
 }
 
-/// Says what is known of a thread that hangs, and ends the process.
-fn end(name: &str, id: i32, still: Duration, events: &Events, undelivered: &Undelivered) -> ! {
-    // Failing that, the words below are all that is between here and the end.
-    let _ = thread::Builder::new().spawn(|| {
-        thread::sleep(LAST_WORDS);
-        std::process::abort();
-    });
-    events.tell(Event::WorkerStalled { worker: name.to_owned(), for_seconds: still.as_secs_f64() });
-    events.flush(Duration::from_nanos(EVENT_LOG_PATIENCE_NANOS));
-    let kernel = os::kernel_view(id);
-    tracing::error!("{name} has made no turn for {still:?}: ending; gate and guard stay closed, please report this");
-    tracing::error!("{name}: {kernel}");
-    let frames = os::backtrace_of(id, TRACE_PATIENCE);
-    if frames.is_empty() {
-        tracing::error!("{name} does not say where it is");
+/// What the looks so far have found.
+#[derive(Debug)]
+struct Looks {
+    /// The run loop's thread.
+    control: i32,
+    control_pulse: Pulse,
+    workers: Vec<(Weak<Channel>, Pulse)>,
+}
+
+/// A thread that hangs.
+struct Stalled {
+    name: String,
+    id: i32,
+    still: Duration,
+}
+
+impl Looks {
+    /// Looks at everybody once more. Returns whether all have made a turn since the former look.
+    fn look(&mut self, watched: &Watched) -> Result<bool, Stalled> {
+        let turns = watched.turns.load(Ordering::Relaxed);
+        if turns == 0 {
+            return Ok(false);
+        }
+        if let Some(still) = self.control_pulse.look(turns, CONTROL_STALL_NANOS) {
+            return Err(Stalled { name: "control".to_owned(), id: self.control, still });
+        }
+        let mut all_turn = self.control_pulse.looks == 0;
+        for (name, channel) in watched.workers() {
+            let Some(worker) = channel.upgrade() else { continue };
+            let (id, limit) = match worker.life() {
+                Life::Running(id) => (id, WORKER_STALL_NANOS),
+                Life::Stopping(id) => (id, WORKER_STOP_NANOS),
+                Life::Unborn | Life::Over => continue,
+            };
+            let pulse = self.pulse_of(&channel);
+            if let Some(still) = pulse.look(worker.counters.heartbeat.get(), limit) {
+                return Err(Stalled { name, id, still });
+            }
+            all_turn &= pulse.looks == 0;
+        }
+        self.workers.retain(|(channel, _)| channel.strong_count() > 0);
+        Ok(all_turn)
     }
-    for (depth, frame) in frames.iter().enumerate() {
-        tracing::error!("{name}: {depth}: {frame}");
+
+    fn pulse_of(&mut self, channel: &Weak<Channel>) -> &mut Pulse {
+        let at = self.workers.iter().position(|(known, _)| known.ptr_eq(channel)).unwrap_or_else(|| {
+            self.workers.push((channel.clone(), Pulse::default()));
+            self.workers.len() - 1
+        });
+        &mut self.workers[at].1
     }
-    undelivered.wait(TELL_PATIENCE);
-    std::process::abort()
+}
+
+impl Stalled {
+    /// Says what is known of it, and ends the process.
+    fn end(&self, events: &Events, undelivered: &Undelivered) -> ! {
+        let Self { name, id, still } = self;
+        // Failing that, the words below are all that is between here and the end.
+        let _ = thread::Builder::new().spawn(|| {
+            thread::sleep(LAST_WORDS);
+            std::process::abort();
+        });
+        events.tell(Event::WorkerStalled { worker: name.clone(), for_seconds: still.as_secs_f64() });
+        events.flush(Duration::from_nanos(EVENT_LOG_PATIENCE_NANOS));
+        let kernel = os::kernel_view(*id);
+        tracing::error!(
+            "{name} has made no turn for {still:?}: ending; gate and guard stay closed, please report this"
+        );
+        tracing::error!("{name}: {kernel}");
+        let frames = os::backtrace_of(*id, TRACE_PATIENCE);
+        if frames.is_empty() {
+            tracing::error!("{name} does not say where it is");
+        }
+        for (depth, frame) in frames.iter().enumerate() {
+            tracing::error!("{name}: {depth}: {frame}");
+        }
+        undelivered.wait(TELL_PATIENCE);
+        std::process::abort()
+    }
 }
 
 #[cfg(test)]

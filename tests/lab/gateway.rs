@@ -158,6 +158,10 @@ impl<'lab> Gateway<'lab> {
         let mut command: Command = lab.command("gw", BINARY);
         command.arg("run").arg("--config").arg(config).arg("--bpffs").arg(lab.dir.join("bpf"));
         command.arg("--state").arg(lab.dir.join("state")).arg("--socket").arg(lab.dir.join("control.sock"));
+        let supervisor = lab.dir.join("supervisor");
+        if supervisor.exists() {
+            command.env("NOTIFY_SOCKET", supervisor);
+        }
         // Whom it trusts: nobody but whom a test writes there.
         command.env("SSL_CERT_FILE", lab.dir.join("trusted.crt"));
         Daemon::start(&mut command, &lab.dir.join("sixways.log"))

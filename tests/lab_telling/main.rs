@@ -3,6 +3,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 mod stalled;
+mod supervisor;
 mod told;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use lab::steps::Steps;
 use lab::traffic::ping;
 use lab::{Lab, SERVER};
 use serde_json::Value;
+use supervisor::Supervisor;
 use told::Addressees;
 
 /// Behind wan0.
@@ -36,10 +38,15 @@ pub fn events(lab: &Lab) -> Vec<Value> {
 fn what_happens_is_told() {
     let Some(lab) = Lab::start(2) else { return };
     let addressees = Addressees::start(&lab);
+    let supervisor = Supervisor::listen(&lab);
     let mut gateway = Gateway::start(&lab, &addressees.config());
     let mut steps = Steps::new(&lab);
     eventually("an echo", Duration::from_secs(10), || ping(&lab, "h10", SERVER, 1, 10) == 1);
     steps.step("an outage", &mut gateway, |gateway| outage(&lab, gateway));
+    steps.step("a supervisor", &mut gateway, |_| {
+        supervisor.hears("READY=1");
+        supervisor.hears("WATCHDOG=1");
+    });
     steps.step("a program that hangs and a server", &mut gateway, |gateway| {
         addressees.were_told("isp-state");
         let page = gateway.metrics();
@@ -54,7 +61,7 @@ fn what_happens_is_told() {
                 .all(|kind| events(&lab).iter().any(|event| event["kind"] == *kind && event["interface"] == "wan0"))
         });
     });
-    steps.step("a worker that hangs", &mut gateway, |gateway| stalled::hangs(&lab, gateway));
+    steps.step("a worker that hangs", &mut gateway, |gateway| stalled::hangs(&lab, gateway, &supervisor));
     steps.step("kill -9", &mut gateway, |gateway| {
         gateway.kill();
         assert_eq!(history(&lab)["running"], false);
@@ -65,7 +72,10 @@ fn what_happens_is_told() {
     });
     steps.step_alone("the end", || {
         eventually("an echo", Duration::from_secs(10), || ping(&lab, "h10", SERVER, 1, 10) == 1);
+        // So that there is room for more.
+        supervisor.forget();
         assert!(gateway.stop().success(), "{}", gateway.log());
+        supervisor.hears("STOPPING=1");
         let last = events(&lab).pop().expect("an event");
         assert_eq!((&last["kind"], &last["outcome"]), (&"gateway-stopped".into(), &"blocking".into()));
         let months = history(&lab)["months"].as_array().cloned().expect("a list");

@@ -8,16 +8,20 @@ use crate::lab::gateway::Gateway;
 use crate::lab::process::eventually;
 use crate::lab::traffic::{ping, unanswered};
 use crate::lab::{Lab, SERVER};
+use crate::supervisor::Supervisor;
 
 /// The process ends by itself, transit stays blocked, and the next start forwards.
-pub fn hangs(lab: &Lab, gateway: &mut Gateway<'_>) {
+pub fn hangs(lab: &Lab, gateway: &mut Gateway<'_>, supervisor: &Supervisor) {
     let held = Held::seize(thread_of(gateway.pid(), "dp-0"));
+    supervisor.forget();
     eventually("the gateway ends", Duration::from_secs(60), || {
         held.reap();
         !gateway.alive()
     });
     let status = gateway.status();
     assert_eq!(status.signal(), Some(libc::SIGABRT), "{status:?}\n{}", gateway.log());
+    // One look may have been under way.
+    assert!(supervisor.heard("WATCHDOG=1") <= 1, "a thread that hangs is no sign of life");
     let log = gateway.log();
     assert!(log.contains("dp-0 has made no turn for 5s"), "{log}");
     assert!(log.contains("dp-0: state t (tracing stop)"), "{log}");

@@ -5,6 +5,7 @@ mod host;
 mod installs;
 mod lints;
 mod mapping;
+mod notify;
 mod prefixes;
 mod probes;
 mod report;
@@ -21,7 +22,7 @@ const HELP: &str = "\
 Reads the file strictly and says everything that is wrong with it, with the line and the remedy. Of a
 good file it says what it means: each prefix pair with its proof and with what has no image, whom probes
 ask and how soon an outage is found, the exact share of each ISP under each policy, rules and filter in
-words, the memory that flows and packets take, and warnings about what is allowed but surprises, rules
+words, who is told what happens, the memory that flows and packets take, and warnings about what is allowed but surprises, rules
 that never apply among them.
 Interfaces of the file that exist on this machine are looked at, too. Nothing is changed.
 
@@ -56,6 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     report.add_warnings(lints::lints(&config));
     report.add_warnings(rules::lints(&config));
     report.add_warnings(probes::lints(&config));
+    report.add_warnings(notify::lints(&config));
     report.add_host(host::look(&config)?);
     if args.json {
         super::print_json(&report)?;

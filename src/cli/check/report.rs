@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::host::HostReport;
 use super::mapping::MappingReport;
+use super::notify::NotifyReport;
 use super::prefixes::SourceReport;
 use super::probes::{self, WatchReport};
 use super::steering::SteeringReport;
@@ -22,6 +23,8 @@ pub struct Report {
     isps: Vec<IspReport>,
     #[serde(flatten)]
     steering: SteeringReport,
+    /// None: nobody is told what happens.
+    notify: Option<NotifyReport>,
     /// What is allowed but may surprise.
     warnings: Vec<String>,
     #[serde(flatten)]
@@ -69,6 +72,7 @@ impl Report {
             lans: config.lans.iter().map(Lan::edge_name).collect(),
             isps: isps.collect::<anyhow::Result<_>>()?,
             steering: SteeringReport::new(config)?,
+            notify: NotifyReport::new(config),
             warnings: Vec::new(),
             host: HostReport::default(),
         })
@@ -109,6 +113,9 @@ impl fmt::Display for Report {
         }
         write!(f, "\n{}", probes::page(self.isps.iter().map(|isp| (isp.name.as_str(), &isp.watch))))?;
         write!(f, "{}", self.steering)?;
+        for (index, line) in self.notify.iter().flat_map(NotifyReport::lines).enumerate() {
+            writeln!(f, "{}{line}", if index == 0 { "\nnotify   " } else { "         " })?;
+        }
         writeln!(f, "\nmemory   {}", self.host.memory)?;
         for line in &self.host.installs {
             writeln!(f, "installs {line}")?;
