@@ -103,7 +103,8 @@ fn compare(names: &BTreeMap<u8, String>, old: &Policy, new: &Policy) -> PolicyDi
         isps: isps
             .map(|isp| ShareDiff { isp: name(*isp), before: part(&before, *isp), after: part(&after, *isp) })
             .collect(),
-        moved_percent: moves.iter().map(|moved| moved.percent).sum(),
+        // The sum of nothing would be -0.
+        moved_percent: moves.iter().fold(0.0, |sum, moved| sum + moved.percent),
         moves,
     }
 }

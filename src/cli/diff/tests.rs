@@ -1,6 +1,8 @@
 use super::shares::{Move, ShareDiff};
 use super::*;
 use crate::control::config::parse;
+use crate::replay::capture::Writer;
+use crate::units::Nanos;
 
 const MINIMAL: &str = include_str!("../../../configs/minimal.toml");
 
@@ -52,4 +54,34 @@ fn another_hash_shares_out_anew_and_a_restart_is_named() {
 fn what_is_only_written_otherwise_means_the_same() {
     let diff = diff(&format!("# a comment\n{MINIMAL}\n[metrics]\nlisten = \"[::1]:9636\"\n"));
     assert!(diff.same && diff.to_string().ends_with("both mean the same\n"), "{diff}");
+}
+
+/// Datagrams of 64 hosts to one server, as a capture of the LAN has them.
+fn capture(path: &Path) {
+    let mut writer = Writer::create(path, "lan0").unwrap();
+    for host in 1..=64_u8 {
+        let mut frame = vec![0x02, 0, 0, 0, 0, 0x01, 0x02, 0, 0, 0, 0, host, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 8, 17, 64];
+        let source: std::net::Ipv6Addr = format!("fd12:3456:789a:10::{host:x}").parse().unwrap();
+        let server: std::net::Ipv6Addr = "2001:db8:f::53".parse().unwrap();
+        frame.extend(source.octets().into_iter().chain(server.octets()));
+        frame.extend([0x9c, 0x40, 0, 53, 0, 8, 0x12, 0x34]);
+        writer.write(Nanos::from_millis(u64::from(host)), &frame).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn the_flows_of_a_capture_take_the_way_of_either_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lan.pcapng");
+    capture(&path);
+    let input = flows(&path.display().to_string()).unwrap();
+    let flows = |new: &str| Diff::of(&file(MINIMAL), &file(new), Some(&input)).unwrap().flows.unwrap();
+    assert_eq!((flows(MINIMAL).flows, flows(MINIMAL).moved), (64, 0));
+    let moved = flows(&MINIMAL.replace("weight = 3", "weight = 1"));
+    assert!((4..=28).contains(&moved.moved), "a quarter of 64, give or take: {moved:?}");
+    assert!(matches!(&moved.moves[..], [one] if one.from.as_deref() == Some("fiber")), "{moved:?}");
+    let refused = flows(&format!("{MINIMAL}\n[[rule]]\nmatch = {{ dst_port = 53, proto = \"udp\" }}\ndrop = true\n"));
+    assert_eq!(refused.moved, 64, "{refused:?}");
+    assert!(refused.moves.iter().all(|moved| moved.to.is_none()), "{refused:?}");
 }
