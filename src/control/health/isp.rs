@@ -123,7 +123,7 @@ impl Watched {
 
     fn enter(&mut self, state: IspState, cause: Cause, now: Nanos) -> Option<Change> {
         if self.state == state {
-            self.cause = if state == IspState::Down { cause } else { self.cause };
+            self.cause = cause;
             return None;
         }
         let change = Change {

@@ -1,6 +1,7 @@
 //! Whole ISPs: what they are fit for, and when.
 
 use super::*;
+use crate::observe::isp_health::Wait;
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
@@ -109,6 +110,38 @@ fn a_cable_alone_carries_nothing() {
     assert!(changes.is_empty(), "its router has not answered: {changes:?}");
     rig.mute = Vec::new();
     assert_eq!(rig.run(10_000).len(), 1);
+}
+
+#[test]
+fn behind_a_mute_router_an_isp_carries_packets_until_its_path_says_no() {
+    let mut health = Health::default();
+    let probes = config::DEFAULT_TARGETS.map(config::Probe::ping).into();
+    let no_prefix = Facts { has_prefix: false, ..facts("lte", 2) };
+    health.follow(vec![facts("cable", 1), Facts { probes, ..facts("fiber", 0) }, no_prefix], Nanos(0));
+    let mut run = |from: u64, to: u64, answers: bool| {
+        for now in (from..to).step_by(20).map(Nanos::from_millis) {
+            for act in health.advance(now) {
+                if let (Act::Probe(uplink, n, sequence), true) = (act, answers) {
+                    let target = config::DEFAULT_TARGETS[n];
+                    let outcome = probe::Outcome::Answered;
+                    health.heard(uplink, &Heard { target, asked: probe::Asked::Echo, sequence, outcome }, now);
+                }
+            }
+            health.judge(now);
+        }
+        let seen =
+            health.report().into_iter().map(|isp| (isp.isp, isp.state, isp.cause, isp.waits)).collect::<Vec<_>>();
+        (seen, health.judgement())
+    };
+    let cable = ("cable".to_owned(), IspState::Unknown, "start", Some(Wait::NextHop));
+    let lte = ("lte".to_owned(), IspState::Unknown, "no-prefix", Some(Wait::Prefix));
+    let fiber = |state, cause, waits| ("fiber".to_owned(), state, cause, waits);
+    let (seen, judgement) = run(0, 10_000, true);
+    assert_eq!(seen, [cable.clone(), fiber(IspState::Up, "recovered", None), lte.clone()]);
+    assert_eq!(judgement, Judgement::default());
+    let (seen, judgement) = run(10_000, 15_000, false);
+    assert_eq!(seen, [cable, fiber(IspState::Down, "probes", Some(Wait::Probes)), lte]);
+    assert_eq!(judgement.down, 0b1);
 }
 
 #[test]
