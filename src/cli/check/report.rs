@@ -11,7 +11,7 @@ use super::prefixes::SourceReport;
 use super::probes::{self, WatchReport};
 use super::steering::SteeringReport;
 use super::table::Table;
-use crate::control::config::{Config, Lan, NextHop};
+use crate::control::config::{Config, Lan, NextHop, Word};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -20,6 +20,8 @@ pub struct Report {
     good: bool,
     internal: Vec<String>,
     lans: Vec<String>,
+    failback: String,
+    all_down: &'static str,
     isps: Vec<IspReport>,
     #[serde(flatten)]
     steering: SteeringReport,
@@ -70,6 +72,8 @@ impl Report {
             good: true,
             internal: config.site.internal.iter().map(ToString::to_string).collect(),
             lans: config.lans.iter().map(Lan::edge_name).collect(),
+            failback: config.site.failback.to_string(),
+            all_down: config.site.all_down.word(),
             isps: isps.collect::<anyhow::Result<_>>()?,
             steering: SteeringReport::new(config)?,
             notify: NotifyReport::new(config),
@@ -100,7 +104,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: good\n", self.file)?;
         writeln!(f, "inside   {}", self.internal.join(", "))?;
-        writeln!(f, "lan      {}\n", self.lans.join(", "))?;
+        writeln!(f, "lan      {}", self.lans.join(", "))?;
+        writeln!(f, "failback {}; while all ISPs are down {}\n", self.failback, self.all_down)?;
         write!(f, "{}", self.isps())?;
         for isp in &self.isps {
             writeln!(f)?;

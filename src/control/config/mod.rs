@@ -135,6 +135,17 @@ pub enum Failback {
     Manual,
 }
 
+impl std::fmt::Display for Failback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NewFlows => f.write_str("new-flows"),
+            Self::Immediate => f.write_str("immediate"),
+            Self::Gradual(over) => write!(f, "gradual {}", span::show(*over)),
+            Self::Manual => f.write_str("manual"),
+        }
+    }
+}
+
 /// `[[lan]]`: an interface with hosts behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lan {
