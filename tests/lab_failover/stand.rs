@@ -21,35 +21,34 @@ pub enum Fault {
 }
 
 impl Fault {
-    const fn commands(self) -> [&'static [&'static str]; 2] {
+    /// What makes it happen, and what mends it, at ISP A.
+    const fn commands(self) -> [&'static str; 2] {
         match self {
-            Self::Carrier => [&["ip link set port down"], &["ip link set port up"]],
-            Self::NextHop => [&["ip link set port nomaster"], &["ip link set port master cust"]],
+            Self::Carrier => ["ip link set port down", "ip link set port up"],
+            Self::NextHop => ["ip link set port nomaster", "ip link set port master cust"],
             Self::Beyond => [
-                &[
-                    "nft add table inet fault; add chain inet fault f { type filter hook forward priority 0; policy drop; }",
-                ],
-                &["nft delete table inet fault"],
+                "nft add table inet fault; add chain inet fault f { type filter hook forward priority 0; policy drop; }",
+                "nft delete table inet fault",
             ],
             Self::Loss => [
-                &["nft add table netdev fault; \
-                     add chain netdev fault i { type filter hook ingress device cust priority -5; }; \
-                     add chain netdev fault o { type filter hook egress device cust priority -5; }; \
-                     add rule netdev fault i numgen random mod 20 == 0 drop; \
-                     add rule netdev fault o numgen random mod 20 == 0 drop"],
-                &["nft delete table netdev fault"],
+                "nft add table netdev fault; \
+                 add chain netdev fault i { type filter hook ingress device cust priority -5; }; \
+                 add chain netdev fault o { type filter hook egress device cust priority -5; }; \
+                 add rule netdev fault i numgen random mod 20 == 0 drop; \
+                 add rule netdev fault o numgen random mod 20 == 0 drop",
+                "nft delete table netdev fault",
             ],
         }
     }
 
     /// Makes it happen.
     pub fn strike(self, lab: &Lab) {
-        self.commands()[0].iter().for_each(|line| _ = lab.sh("ispa", line));
+        lab.sh("ispa", self.commands()[0]);
     }
 
     /// Mends it.
     pub fn mend(self, lab: &Lab) {
-        self.commands()[1].iter().for_each(|line| _ = lab.sh("ispa", line));
+        lab.sh("ispa", self.commands()[1]);
     }
 }
 
