@@ -189,6 +189,10 @@ limits! {
     /// Time for which flows that prefer an ISP go back to it once all of them may: what is silent for longer
     /// stays where it is.
     FAILBACK_WINDOW_NANOS: u64 = 3_600_000_000_000, "nanoseconds";
+    /// Months of which is kept what the ISPs have carried.
+    QUOTA_MONTHS: usize = 3, "number";
+    /// Time between two times that this is kept.
+    QUOTA_SAVE_NANOS: u64 = 30_000_000_000, "nanoseconds";
     /// Policies, the default one included.
     MAX_POLICIES: usize = 32, "policies";
     /// Rules for new flows.
@@ -255,5 +259,7 @@ pub const UNSOLICITED_WAIT: Nanos = Nanos(UNSOLICITED_WAIT_NANOS);
 pub const MAX_FLOW_TIMEOUT: Nanos = Nanos(MAX_FLOW_TIMEOUT_NANOS);
 /// [`FAILBACK_WINDOW_NANOS`] as a span.
 pub const FAILBACK_WINDOW: Nanos = Nanos(FAILBACK_WINDOW_NANOS);
+/// [`QUOTA_SAVE_NANOS`] as a span.
+pub const QUOTA_SAVE: Nanos = Nanos(QUOTA_SAVE_NANOS);
 /// [`FLOW_WALK_NANOS`] as a span.
 pub const FLOW_WALK: Nanos = Nanos(FLOW_WALK_NANOS);

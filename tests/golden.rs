@@ -194,6 +194,10 @@ impl Case {
                 parts[usize::from(event == "returning")][uplink.index()] = words.number();
                 site.snapshot.moves = Moves::new(parts[0], parts[1]);
             }
+            "overstayed" => {
+                let uplink = site.uplink(words.word());
+                site.snapshot.moves = Moves::default().with_overstayed(1 << uplink.0);
+            }
             "accept-any-uplink" => site.snapshot.accept_any_uplink = true,
             "no-next-hop" => {
                 let uplink = site.uplink(words.word());

@@ -1,6 +1,7 @@
 //! The run loop: one thread that hears the kernel, the workers and the operator.
 
 mod drill;
+mod metering;
 mod operator;
 mod prefixes;
 mod publication;
@@ -22,6 +23,7 @@ pub(crate) use reload::{ReloadRequest, Reloaded};
 
 use drill::Drills;
 
+use super::carried::CarriedKeeper;
 use super::dataplane::{self, Barriers, Dataplane, Surroundings};
 use super::explainer::Explainer;
 use super::health::HealthWatch;
@@ -78,6 +80,7 @@ pub struct Gateway {
     traffic: TrafficMeter,
     interfaces: Interfaces,
     drills: Drills,
+    carried: CarriedKeeper,
     /// Former snapshots that a worker's latest batch may still have seen.
     retired: Vec<Arc<Snapshot>>,
 }
@@ -154,6 +157,7 @@ impl Gateway {
         health.follow(control.config(), &generation);
         let mut prefixes = PrefixWatch::start().map_err(GatewayError::system("watch files of prefixes"))?;
         prefixes.follow(control.written());
+        let carried = CarriedKeeper::new(control.state(), control.carried().clone(), now());
         let mut gateway = Self {
             control,
             reloads: Reloads::new(file),
@@ -173,6 +177,7 @@ impl Gateway {
             traffic: TrafficMeter::new(OffsetDateTime::now_utc()),
             interfaces: Interfaces::default(),
             drills: Drills::default(),
+            carried,
             retired: Vec::new(),
         };
         gateway.tell_start();
@@ -262,6 +267,7 @@ impl Gateway {
         self.check_ledgers();
         self.report();
         self.tell_hourly_traffic();
+        self.meter();
         Ok(())
     }
 
@@ -271,6 +277,7 @@ impl Gateway {
             dataplane.stop()?;
         }
         self.tell_traffic();
+        self.meter();
         while let Ok((worker, exit)) = self.exits.try_recv() {
             match exit {
                 Exit::Stopped(ledger) if ledger.lost() != 0 || ledger.free != ledger.total => {
@@ -280,6 +287,7 @@ impl Gateway {
                 Exit::Panicked(text) => return Err(self.panicked(worker, text)),
             }
         }
+        self.carried.finish(self.control.carried()).await;
         match on_stop {
             OnStop::Block => {
                 self.control.stop_steering_host().await?;

@@ -1,5 +1,6 @@
 //! The running gateway: where control, workers, gate and observation meet.
 
+mod carried;
 mod carrier;
 mod dataplane;
 mod explainer;

@@ -18,7 +18,7 @@ use crate::control::health::Health;
 use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter::{self, ListenError};
 use crate::observe::flows;
-use crate::observe::report::{MemoryReport, PortReport, Report};
+use crate::observe::report::{MemoryReport, PortReport, QuotaUse, Report};
 use crate::observe::status::Status;
 use crate::observe::view::{Facts, Observed};
 use crate::os;
@@ -114,11 +114,18 @@ impl Reporter {
         });
     }
 
-    /// Reads everything once. `memory` is what flow memory holds, `health` what is known of the ISPs.
-    pub(super) fn report(&self, dataplane: Option<&Dataplane>, memory: &MemoryReport, health: &Health) {
+    /// Reads everything once. `memory` is what flow memory holds, `health` what is known of the ISPs, and
+    /// `quotas` what they have used of them.
+    pub(super) fn report(
+        &self,
+        dataplane: Option<&Dataplane>,
+        memory: &MemoryReport,
+        health: &Health,
+        quotas: Vec<QuotaUse>,
+    ) {
         self.observed.refresh(os::now(), || {
             let devices = dataplane.map_or_else(Report::default, |dataplane| self.read(dataplane));
-            Report { memory: memory.clone(), health: health.report(), ..devices }
+            Report { memory: memory.clone(), health: health.report(), quotas, ..devices }
         });
     }
 

@@ -152,6 +152,15 @@ events! {
         /// Which.
         isp: String,
     }
+    /// A metered ISP has carried its quota of the month: new flows avoid it.
+    QuotaReached = "quota-reached" {
+        /// Which.
+        isp: String,
+        /// Octets that it may carry in a month.
+        quota_bytes: u64,
+        /// Octets that it has carried this month.
+        used_bytes: u64,
+    }
     /// A rehearsed outage has begun.
     DrillBegan = "drill-began" {
         /// Of which ISP.
@@ -216,6 +225,7 @@ impl Event {
             | Self::PrefixRefused { isp, .. }
             | Self::IspDrained { isp, .. }
             | Self::IspUndrained { isp }
+            | Self::QuotaReached { isp, .. }
             | Self::DrillBegan { isp, .. }
             | Self::DrillEnded { isp, .. } => Some(isp),
             _ => None,

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod intents;
 pub mod ipv4;
 pub mod kernel;
+mod metering;
 pub mod mirror;
 pub mod nd_proxy;
 pub mod neighbours;
@@ -23,12 +24,16 @@ pub mod netlink;
 pub mod operator;
 pub mod prefixes;
 mod prepared;
+pub mod quotas;
 pub mod reload;
 pub mod socket;
 pub mod state;
+pub mod stays;
 
 use std::path::Path;
 use std::sync::Arc;
+
+use time::OffsetDateTime;
 
 use crate::hash::HashKey;
 use crate::snapshot::{Candidates, Fitness, Generation, Judgement, NeighbourTable, Snapshot, Steering};
@@ -43,7 +48,9 @@ use mirror::{Mirror, Orders, Wants};
 use netlink::NetlinkError;
 use prefixes::{History, Moment, News, Prefixes};
 pub use prepared::Prepared;
+use quotas::Quotas;
 use state::{StateDir, StateError};
+use stays::Stays;
 
 /// Why control cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +104,10 @@ pub struct Control {
     candidates: Candidates,
     /// What operators have asked of the ISPs.
     intents: Intents,
+    /// What the ISPs have carried.
+    quotas: Quotas,
+    /// How long flows may stay on metered ISPs.
+    stays: Stays,
     /// Queues of a new link between the host and the workers.
     host_queues: u32,
 }
@@ -120,12 +131,16 @@ impl Control {
         let reused = ids.assign(&config)?;
         let steering = steering_of(&config, &ids)?;
         let hash_key = state.hash_key()?;
+        let mut quotas = Quotas::of(state.carried()?, OffsetDateTime::now_utc());
+        // Those that are spent already are no news.
+        quotas.judge(metering::quotas(&config));
         let ipv4 = config.ipv4.follow.then(Ipv4::start).transpose()?;
         let probe_token = state::random_word()? as u16;
         let mut intents = Intents::of(&state.intents()?, now.nanos);
         intents.retain(|isp| config.isps.iter().any(|known| known.name == isp));
-        // Nothing is known of the ISPs yet but what operators want.
-        let closed = config.isps.iter().filter(|isp| intents.closing(&isp.name).is_some());
+        // Nothing is known of the ISPs yet but what operators want and what has been carried.
+        let is_closed = |isp: &str| intents.closing(isp).is_some() || quotas.is_spent(isp);
+        let closed = config.isps.iter().filter(|isp| is_closed(&isp.name));
         let closed = closed.filter_map(|isp| ids.uplink(&isp.name)).fold(0, |bits, uplink| bits | 1 << uplink.0);
         let judgement = Judgement { closed, ..Judgement::default() };
         Ok(Self {
@@ -146,6 +161,8 @@ impl Control {
             judgement,
             candidates: Candidates::default(),
             intents,
+            quotas,
+            stays: Stays::default(),
             host_queues: 1,
         })
     }
@@ -261,9 +278,10 @@ impl Control {
     /// compiled, since the loss of an ISP is not to wait. `None` where it changes nothing. Publish it at
     /// once; the kernel's part follows with the next [`Control::compile`].
     pub fn judge(&mut self, judgement: Judgement, latest: &Snapshot, now: Nanos) -> Option<Snapshot> {
-        let moves = self.intents.moves(|isp| self.ids.uplink(isp), now);
+        let Fitness { usable, accepting, kept } = self.candidates.judge(judgement);
+        let overstayed = self.stays.over(&self.config, &self.ids, accepting & !kept, now);
+        let moves = self.intents.moves(|isp| self.ids.uplink(isp), now).with_overstayed(overstayed);
         self.judgement = Judgement { moves, ..judgement };
-        let Fitness { usable, accepting, kept } = self.candidates.judge(self.judgement);
         if (usable, accepting, kept, moves) == (latest.usable, latest.accepting, latest.kept, latest.moves) {
             return None;
         }

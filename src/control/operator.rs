@@ -3,7 +3,7 @@
 use super::Control;
 use super::config::{Failback, Isp};
 use super::events::IspState;
-use super::health::{Change, Health};
+use super::health::{Cause, Change, Health};
 use super::intents::{IntentError, Intents};
 use super::state::StateError;
 use crate::snapshot::Candidates;
@@ -22,6 +22,9 @@ pub enum OperatorError {
         /// Those that there are.
         known: String,
     },
+    /// Not an operator keeps new flows away.
+    #[error("`{0}` is not drained, but its quota of this month is spent; raise `quota` to let new flows take it")]
+    Spent(String),
     /// It makes no sense.
     #[error(transparent)]
     Intent(#[from] IntentError),
@@ -68,9 +71,12 @@ impl Control {
     /// `isp` may carry new flows again.
     ///
     /// # Errors
-    /// When there is no such ISP, nothing keeps flows away from it, or that cannot be kept.
+    /// When there is no such ISP, nothing keeps flows away from it or its quota does, or that cannot be kept.
     pub fn undrain(&mut self, isp: &str, now: Nanos) -> Result<(), OperatorError> {
         self.isp(isp)?;
+        if self.closing(isp) == Some(Cause::Quota) {
+            return Err(OperatorError::Spent(isp.to_owned()));
+        }
         self.intend(|intents, failback| intents.undrain(isp, failback, now))
     }
 
@@ -86,11 +92,15 @@ impl Control {
         Ok(())
     }
 
+    fn closing(&self, isp: &str) -> Option<Cause> {
+        self.intents.closing(isp).or(self.quotas.is_spent(isp).then_some(Cause::Quota))
+    }
+
     /// Tells `health` which ISPs new flows are to avoid.
     pub fn heed(&self, health: &mut Health) {
         for isp in &self.config.isps {
             if let Some(uplink) = self.ids.uplink(&isp.name) {
-                health.close(uplink, self.intents.closing(&isp.name));
+                health.close(uplink, self.closing(&isp.name));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::ids::Ids;
 use crate::control::intents;
 use crate::control::prefixes::{self, History};
+use crate::control::quotas::Carried;
 use crate::hash::{HashKey, KEY_WORDS};
 use crate::limits::STATE_LOCK_RETRY_NANOS;
 
@@ -22,11 +24,11 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/sixways";
 
 const VERSION: u32 = 1;
 
-/// The directory, locked for as long as the value lives.
-#[derive(Debug)]
+/// The directory, locked for as long as the value or a clone of it lives.
+#[derive(Clone, Debug)]
 pub struct StateDir {
     path: PathBuf,
-    _lock: File,
+    _lock: Arc<File>,
 }
 
 /// Why the state cannot be read or kept.
@@ -79,7 +81,7 @@ impl StateDir {
         let deadline = Instant::now() + Duration::from_nanos(STATE_LOCK_RETRY_NANOS);
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: Arc::new(lock) }),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
                 Err(TryLockError::WouldBlock) => return Err(StateError::InUse(path.to_owned())),
                 Err(TryLockError::Error(source)) => return Err(io("lock", source)),
@@ -190,6 +192,22 @@ impl StateDir {
         self.store("intents.json", kept)
     }
 
+    /// What the ISPs have carried, month by month.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn carried(&self) -> Result<Carried, StateError> {
+        Ok(load(&self.path, "carried.json")?.unwrap_or_default())
+    }
+
+    /// Keeps what the ISPs have carried. Waits for the disk.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep_carried(&self, carried: &Carried) -> Result<(), StateError> {
+        self.store("carried.json", carried)
+    }
+
     fn store<T: Serialize>(&self, file: &str, content: &T) -> Result<(), StateError> {
         let path = self.path.join(file);
         self.store_at(&path, content).map_err(|source| StateError::Io { what: "write", path, source })
@@ -197,7 +215,7 @@ impl StateDir {
 
     fn store_at<T: Serialize>(&self, path: &Path, content: &T) -> io::Result<()> {
         let text = serde_json::to_vec(&Versioned { version: VERSION, content })?;
-        // The lock makes us the only writer, so a fixed name for the new file will do.
+        // The lock makes us the only writer, and of each file there is one at a time, so a fixed name for the new file will do.
         let new = path.with_extension("new");
         let mut file = private(OpenOptions::new().create(true).truncate(true), &new)?;
         file.write_all(&text)?;

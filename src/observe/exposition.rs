@@ -128,6 +128,9 @@ fn isps(page: &mut Page, sample: &Sample) {
     page.family(&family::ISP_UP, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], u64::from(isp.usable))));
     health::health(page, &sample.report.health);
     page.family(&family::ISP_SHARE, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], isp.share)));
+    let quotas = &sample.report.quotas;
+    page.family(&family::ISP_QUOTA, |rows| quotas.iter().for_each(|used| rows.row(&[&used.isp], used.quota)));
+    page.family(&family::ISP_QUOTA_USED, |rows| quotas.iter().for_each(|used| rows.row(&[&used.isp], used.used)));
     page.family(&family::ISP_FLOWS, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], sample.flows_of(isp))));
     page.family(&family::ND_PROXY, |rows| {
         for isp in isps {

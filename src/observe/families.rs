@@ -115,6 +115,10 @@ families! {
     PROBE_RTT = "sixways_probe_rtt_seconds" Histogram ["isp", "target"];
     /// Share of the steering table that prefers the ISP, 0 to 1.
     ISP_SHARE = "sixways_isp_share_ratio" Gauge ["isp"];
+    /// Octets that the ISP may carry in a calendar month (UTC), both ways together; only of ISPs with a quota.
+    ISP_QUOTA = "sixways_isp_quota_bytes" Gauge ["isp"];
+    /// Octets that the ISP has carried this month, Ethernet headers included; only of ISPs with a quota.
+    ISP_QUOTA_USED = "sixways_isp_quota_used_bytes" Gauge ["isp"];
     /// Flows that have a mapping of the ISP.
     ISP_FLOWS = "sixways_isp_flows" Gauge ["isp"];
     /// Neighbor Solicitations heard on the link of an ISP with nd_proxy, by what became of them.

@@ -127,4 +127,17 @@ pub struct Report {
     pub memory: MemoryReport,
     /// Every ISP's health.
     pub health: Vec<IspHealth>,
+    /// Those of the ISPs that have one.
+    pub quotas: Vec<QuotaUse>,
+}
+
+/// How much of its quota an ISP has used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaUse {
+    /// Whose.
+    pub isp: String,
+    /// Octets that it may carry this month.
+    pub quota: u64,
+    /// Octets that it has carried this month.
+    pub used: u64,
 }

@@ -103,6 +103,17 @@ pub struct IspStatus {
     pub inbound: Counted,
     /// Flows that have it.
     pub flows: u64,
+    /// Its quota, if it has one.
+    pub quota: Option<QuotaStatus>,
+}
+
+/// What an ISP may carry in a calendar month (UTC), both ways together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaStatus {
+    /// Octets, Ethernet header included.
+    pub bytes: u64,
+    /// Of them those that it has carried this month.
+    pub used_bytes: u64,
 }
 
 /// The fragment table.
@@ -255,6 +266,7 @@ impl Rates<'_> {
         let all: u64 = topology.isps.iter().map(|isp| self.sample.translated(isp.id, Direction::Outbound)).sum();
         let interface = topology.edges.iter().find(|edge| edge.id == isp.edge);
         let health = self.sample.report.health.iter().find(|health| health.uplink == isp.id);
+        let quota = self.sample.report.quotas.iter().find(|quota| quota.isp == isp.name);
         IspStatus {
             name: isp.name.clone(),
             interface: interface.map(|edge| edge.name.clone()).unwrap_or_default(),
@@ -267,6 +279,7 @@ impl Rates<'_> {
             outbound,
             inbound: self.counted(|sample| sample.translated(isp.id, Direction::Inbound)),
             flows: self.sample.flows_of(isp),
+            quota: quota.map(|quota| QuotaStatus { bytes: quota.quota, used_bytes: quota.used }),
         }
     }
 

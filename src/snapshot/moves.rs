@@ -12,6 +12,8 @@ pub const ALL_FLOWS: u32 = 65_536;
 pub struct Moves {
     leaving: [u32; MAX_UPLINKS],
     returning: [u32; MAX_UPLINKS],
+    /// Bit `n`: whatever would be given another uplink than `n` now has been there long enough.
+    overstayed: u16,
     /// Bit `n`: some flows of uplink `n` are to take another.
     from: u16,
 }
@@ -28,7 +30,14 @@ impl Moves {
             one if one.is_power_of_two() => !one,
             _ => u16::MAX,
         };
-        Self { leaving, returning, from: bits(&leaving) | others }
+        Self { leaving, returning, overstayed: 0, from: bits(&leaving) | others }
+    }
+
+    /// The same, and all flows on `uplinks`, bits by uplink, that would be given another one now leave for it:
+    /// no more than that, unlike flows of uplinks that are being emptied.
+    #[must_use]
+    pub const fn with_overstayed(self, uplinks: u16) -> Self {
+        Self { overstayed: uplinks, from: self.from | uplinks, ..self }
     }
 
     /// Whether some flows of `uplink` are to take another one: all that most packets ask.
@@ -40,7 +49,8 @@ impl Moves {
     pub const fn take(&self, hash: u64, had: UplinkId, preferred: UplinkId) -> bool {
         // Above the bits that choose the bucket.
         let place = (hash >> 16) as u32 % ALL_FLOWS;
-        let due = place < self.leaving[had.index()] || place < self.returning[preferred.index()];
+        let overstayed = self.overstayed & 1 << had.0 != 0;
+        let due = overstayed || place < self.leaving[had.index()] || place < self.returning[preferred.index()];
         // Of two that are being emptied neither takes the other's flows.
         due && had.0 != preferred.0 && self.leaving[preferred.index()] == 0
     }
@@ -98,5 +108,14 @@ mod tests {
     fn two_that_are_emptied_do_not_pass_flows_to_and_fro() {
         let moves = Moves::new(parts(&[(A, ALL_FLOWS), (B, ALL_FLOWS)]), parts(&[(A, ALL_FLOWS)]));
         assert_eq!([share(&moves, A, B), share(&moves, B, A), share(&moves, B, C)], [0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn who_has_overstayed_leaves_for_what_it_would_be_given_and_others_still_come() {
+        let moves = Moves::new(parts(&[(A, ALL_FLOWS)]), parts(&[])).with_overstayed(1 << B.0);
+        assert_eq!([A, B, C].map(|uplink| moves.concern(uplink)), [true, true, false]);
+        assert_eq!([share(&moves, B, C), share(&moves, B, B), share(&moves, C, B)], [1.0, 0.0, 0.0]);
+        assert_eq!(share(&moves, A, B), 1.0, "from one that is being emptied, if nobody else would do");
+        assert_eq!(share(&moves, B, A), 0.0, "to one that is being emptied");
     }
 }

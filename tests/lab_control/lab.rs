@@ -188,6 +188,7 @@ pub fn config() -> Config {
         mtu: None,
         mss_clamp: MssClamp::Auto,
         nd_proxy: NdProxy::Off,
+        metered: None,
         health: Health::default(),
         probes: Vec::new(),
     };

@@ -9,8 +9,8 @@ use crate::lab::watch::{Outside, Watch};
 use crate::lab::{H10, Lab, SERVER_PREFIX};
 
 /// Until the slowest of them has sent again, however long it had waited last.
-const LIMIT: Duration = Duration::from_secs(40);
-const TCP: u32 = 40;
+pub const LIMIT: Duration = Duration::from_secs(40);
+pub const TCP: u32 = 40;
 const UDP: u32 = 40;
 /// [`H10`] by each ISP: 0x10 + 0x7c49 and 0x10 + 0x7c48 (RFC 6296 §3.4).
 const IMAGES: [Ipv6Addr; 2] =
@@ -41,7 +41,7 @@ pub fn survive(lab: &Lab, unmoved: &[&str], mishap: impl FnOnce()) {
 }
 
 /// By which ISPs each of the host's flows went.
-fn by_isp(watch: Watch) -> BTreeMap<Outside, Vec<&'static str>> {
+pub fn by_isp(watch: Watch) -> BTreeMap<Outside, Vec<&'static str>> {
     let mut by = BTreeMap::<Outside, Vec<&'static str>>::new();
     for (seen, image) in watch.finish().into_iter().zip(IMAGES) {
         let isp = seen.isp;

@@ -5,6 +5,7 @@ mod flows;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod mishaps;
+mod resets;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     let Some(lab) = Lab::start(2) else { return };
     mishaps::ask_often(&lab);
     let mut server = Server::start(&lab, "srv", true);
-    let mut gateway = Gateway::start(&lab, "");
+    let mut gateway = Gateway::start(&lab, "\n[flows]\nreset_on_failover = true\n");
     let mut steps = Steps::new(&lab);
     everybody_is_answered(&lab);
     steps.step("kill -9 under load, again and again", &mut gateway, |gateway| {
@@ -62,6 +63,11 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     });
     steps.step("every pair answers afterwards", &mut gateway, |_| all_answer(&lab));
     steps.step("a port without carrier does not slow the other", &mut gateway, |_| carrier(&lab, &mut server));
+    steps.step("connections by a lost ISP are reset", &mut gateway, |gateway| {
+        mishaps::every_isp_is_up(gateway);
+        resets::are_reset(&lab, gateway);
+        everybody_is_answered(&lab);
+    });
     steps.step("cables that flap", &mut gateway, |gateway| mishaps::flaps(&lab, gateway));
     steps.step("rules and routes taken away", &mut gateway, |_| mishaps::rules_taken_away(&lab));
     steps.step("another number of queues", &mut gateway, |_| mishaps::other_queues(&lab));

@@ -20,7 +20,7 @@ pub fn ask_often(lab: &Lab) {
 }
 
 /// Waits until every ISP carries flows again.
-fn every_isp_is_up(gateway: &Gateway<'_>) {
+pub fn every_isp_is_up(gateway: &Gateway<'_>) {
     eventually("every ISP is up", Duration::from_secs(60), || {
         let page = gateway.metrics();
         let mut rows = page.lines().filter(|line| line.starts_with("sixways_isp_up{")).peekable();

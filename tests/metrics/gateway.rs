@@ -62,6 +62,7 @@ impl Gateway {
             guards: edges().skip(1).map(|edge| (edge, GuardCounts::default())).collect(),
             memory: MemoryReport { capacity: CAPACITY, octets: octets(CAPACITY), ..MemoryReport::default() },
             health: Vec::new(),
+            quotas: Vec::new(),
         };
         let flows = Arc::new(HeapFlows::new(CAPACITY));
         let now = Nanos::from_millis(60_000);

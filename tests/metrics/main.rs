@@ -17,6 +17,7 @@ use sixways::flow::{Evicted, State};
 use sixways::observe::exposition::render;
 use sixways::observe::families;
 use sixways::observe::nd_proxy::NdOutcome;
+use sixways::observe::report::QuotaUse;
 use sixways::units::{Direction, EdgeId, Nanos, UplinkId};
 use sixways::verdict::{DropReason, Place};
 
@@ -55,6 +56,7 @@ fn busy_gateway() -> Gateway {
     sockets[1].fill_ring_empty = 6;
     let guard = &mut gateway.report.guards[0].1;
     (guard.passed, guard.forwarded, guard.foreign_source) = (50, 8, 9);
+    gateway.report.quotas = vec![QuotaUse { isp: "cable".to_owned(), quota: 50_000_000_000, used: 50_000_001_234 }];
     let memory = &mut gateway.report.memory;
     memory.by_state[State::TcpEstablished as usize] = 4;
     memory.by_state[State::TcpOutbound as usize] = 1;
@@ -174,6 +176,8 @@ fn flow_memory_is_summed_over_workers_and_named_by_isp() {
         ("sixways_flow_records{state=\"companion\",protocol=\"any\"}", 2.0),
         ("sixways_isp_flows{isp=\"fiber\"}", 7.0),
         ("sixways_isp_flows{isp=\"cable\"}", 1.0),
+        ("sixways_isp_quota_bytes{isp=\"cable\"}", 5e10),
+        ("sixways_isp_quota_used_bytes{isp=\"cable\"}", 50_000_001_234.0),
         ("sixways_flow_inserts_total", 10_010.0),
         ("sixways_flow_evictions_total{kind=\"expired\"}", 5.0),
         ("sixways_flow_evictions_total{kind=\"unanswered\"}", 0.0),

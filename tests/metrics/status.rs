@@ -31,6 +31,7 @@ fn status_of_a_gateway_as_people_read_it() {
         "fiber degraded fe80::1 1 33.33 % 100.00 % 3,000 0 pps 0 0 pps 7",
         "cable DOWN, kept fe80::2 2 66.67 % 0.00 % 0 0 pps 0 0 pps 1",
         "cable 2 0 /s 1 0 1 0 0",
+        "cable 50.0 GB 100.00 % 50.0 GB SPENT: new flows avoid it",
         "lan0 LAN up copy veth 2 12.3 kpps 12.3 Mbit/s 0 pps 0 bit/s",
         "wan0 ISP fiber up copy veth 2 0 pps 0 bit/s 12.3 kpps 12.3 Mbit/s",
         "No more workers than lan0 has queues, the fewest of all interfaces.",

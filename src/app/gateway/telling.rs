@@ -83,7 +83,8 @@ impl Gateway {
     }
 
     pub(super) fn report(&mut self) {
-        self.reporter.report(self.dataplane.as_ref(), self.memory.report(), &self.health.health);
+        let quotas = self.control.quota_uses();
+        self.reporter.report(self.dataplane.as_ref(), self.memory.report(), &self.health.health, quotas);
     }
 
     pub(super) fn tell_start(&self) {

@@ -5,6 +5,7 @@ mod host;
 mod installs;
 mod lints;
 mod mapping;
+mod metered;
 mod notify;
 mod prefixes;
 mod probes;
@@ -58,6 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     report.add_warnings(rules::lints(&config));
     report.add_warnings(probes::lints(&config));
     report.add_warnings(notify::lints(&config));
+    report.add_warnings(metered::lints(&config));
     report.add_host(host::look(&config)?);
     if args.json {
         super::print_json(&report)?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::host::HostReport;
 use super::mapping::MappingReport;
+use super::metered::MeteredReport;
 use super::notify::NotifyReport;
 use super::prefixes::SourceReport;
 use super::probes::{self, WatchReport};
@@ -43,6 +44,7 @@ struct IspReport {
     mtu: Option<u16>,
     tier: u8,
     weight: u32,
+    metered: Option<MeteredReport>,
     mappings: Vec<MappingReport>,
     watch: WatchReport,
     /// Where its prefix is learnt; none: it is written.
@@ -62,6 +64,7 @@ impl Report {
                 mtu: isp.mtu,
                 tier: isp.tier,
                 weight: isp.weight,
+                metered: isp.metered.map(MeteredReport::new),
                 mappings: isp.mappings.iter().map(MappingReport::new).collect::<anyhow::Result<_>>()?,
                 watch: WatchReport::new(isp),
                 source: None,
@@ -117,6 +120,11 @@ impl fmt::Display for Report {
             }
         }
         write!(f, "\n{}", probes::page(self.isps.iter().map(|isp| (isp.name.as_str(), &isp.watch))))?;
+        for isp in &self.isps {
+            if let Some(metered) = &isp.metered {
+                writeln!(f, "\nmetered  {}: {}", isp.name, metered.words())?;
+            }
+        }
         write!(f, "{}", self.steering)?;
         for (index, line) in self.notify.iter().flat_map(NotifyReport::lines).enumerate() {
             writeln!(f, "{}{line}", if index == 0 { "\nnotify   " } else { "         " })?;

@@ -91,6 +91,7 @@ struct FlowsReport {
     udp_seconds: u64,
     icmpv6_seconds: u64,
     other_seconds: u64,
+    reset_on_failover: bool,
     #[serde(skip)]
     timeouts: String,
 }
@@ -247,6 +248,7 @@ impl FlowsReport {
             udp_seconds: seconds(flows.udp),
             icmpv6_seconds: seconds(flows.icmpv6),
             other_seconds: seconds(flows.other),
+            reset_on_failover: flows.reset_on_failover,
             timeouts: format!(
                 "TCP {}, opening or closing {}; UDP {}; ICMPv6 {}; others {}",
                 span::show(flows.tcp_established),
@@ -305,6 +307,10 @@ impl fmt::Display for SteeringReport {
         }
         let mebibytes = self.flows.memory_octets as f64 / f64::from(1 << 20);
         writeln!(f, "\nflows    {} are remembered in {mebibytes:.1} MiB of kernel memory", self.flows.capacity)?;
-        writeln!(f, "{:<8} without a packet: {}", "", self.flows.timeouts)
+        writeln!(f, "{:<8} without a packet: {}", "", self.flows.timeouts)?;
+        if self.flows.reset_on_failover {
+            writeln!(f, "{:<8} TCP connections from inside are reset when they move to another ISP", "")?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! [`Status`] on a terminal.
 
-use super::health;
+use super::{health, quota};
 use crate::cli::amount::{age, count, scaled, share, time};
 use crate::cli::table::{
     Side::{Left, Right},
@@ -18,6 +18,7 @@ pub fn render(status: &Status) -> String {
         head(status),
         isps(status),
         health::health(status),
+        quota::quotas(status),
         nd_proxy(status),
         interfaces(status),
         flows(&status.flows),

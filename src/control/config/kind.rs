@@ -3,7 +3,7 @@
 use super::schema::VERSION;
 use super::span;
 use super::traffic::PROTOCOLS;
-use super::{AllDown, Bogons, Idle, Mode, OnStop, Otherwise};
+use super::{AllDown, Bogons, Idle, Mode, OnStop, Otherwise, Quota};
 use crate::limits::{MAX_FLOW_TIMEOUT, MIN_MTU};
 use crate::snapshot::{HashFields, Inbound, Scope};
 use crate::units::Nanos;
@@ -31,6 +31,8 @@ pub enum Kind {
     Failback,
     /// A time with its units, from the first to the second.
     Span(Nanos, Nanos),
+    /// An amount of octets a month.
+    Quota,
     /// `true` or `false`.
     Boolean,
     /// An IPv6 prefix that NPTv6 can translate.
@@ -189,6 +191,9 @@ impl Kind {
             Self::Span(low, high) => {
                 let example = if low < Nanos::from_millis(1000) { "400ms" } else { "2h4m" };
                 format!("a time from {} to {} like \"{example}\"", span::show(low), span::show(high))
+            }
+            Self::Quota => {
+                format!("an amount a month from \"{}\" to \"{}\" like \"50GB/month\"", Quota::LEAST, Quota::MOST)
             }
             Self::Boolean => "true or false".to_owned(),
             Self::Prefix => "an IPv6 prefix of at most 64 bits like \"2001:db8:1::/48\"".to_owned(),

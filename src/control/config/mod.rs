@@ -10,6 +10,7 @@ mod file;
 mod health;
 mod host;
 mod kind;
+mod metered;
 mod notify;
 mod prefix;
 mod problem;
@@ -33,6 +34,7 @@ pub use file::ConfigFile;
 pub use health::{DEFAULT_TARGETS, Health, Probe, ProbeKind, ProbeType, is_domain_name};
 pub use host::{HOST_DEVICE, HOST_PORT, Host, Ipv4, OnStop};
 pub use kind::{Kind, MOVING, Word};
+pub use metered::{Metered, Quota};
 pub use notify::Notify;
 pub use prefix::{Part, PrefixOrigin, PrefixSource};
 pub use problem::{ProbeProblem, Problem};
@@ -199,6 +201,8 @@ pub struct Isp {
     pub mss_clamp: MssClamp,
     /// Whether Neighbor Solicitations for its external addresses are answered.
     pub nd_proxy: NdProxy,
+    /// Whether it is paid for by what it carries.
+    pub metered: Option<Metered>,
     /// When it counts as down, and as up again.
     pub health: Health,
     /// What is asked for beyond its router; empty: nothing.

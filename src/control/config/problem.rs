@@ -1,19 +1,23 @@
 //! Everything that can be wrong with a configuration: what it is, and what to do about it.
 
+mod metered;
 mod notify;
 mod prefix;
 mod probes;
 mod syntax;
+mod words;
 
 use std::net::Ipv6Addr;
 
 use super::raw::is_isp_name;
-use super::traffic::{WITH_PORTS, prefix_name, protocol_name};
+use super::traffic::prefix_name;
 use crate::limits::{MAX_ALLOWS, MAX_EDGES, MAX_MAPPINGS, MAX_POLICIES, MAX_RULES, MAX_UPLINKS};
 use crate::npt::Prefix;
+pub use metered::MeteredProblem;
 pub use notify::NotifyProblem;
 pub use prefix::SourceProblem;
 pub use probes::ProbeProblem;
+use words::{first_keys, with_ports};
 
 /// What is wrong with one place of a configuration. The message says what; [`Problem::remedy`]
 /// says what to do.
@@ -107,6 +111,8 @@ pub enum Problem {
     Probe(ProbeProblem),
     #[error(transparent)]
     Source(SourceProblem),
+    #[error(transparent)]
+    Metered(MeteredProblem),
     #[error("`{0}` is not a name for a policy")]
     PolicyName(String),
     #[error("`{0}` is not a name for a rule")]
@@ -290,6 +296,7 @@ impl Problem {
             Self::NextHopElsewhere { .. } => "write the router of this ISP, or \"auto\"".to_owned(),
             Self::Probe(problem) => problem.remedy(),
             Self::Source(problem) => problem.remedy(),
+            Self::Metered(problem) => problem.remedy(),
             Self::PolicyName(name) if is_isp_name(&name.to_ascii_lowercase()) => {
                 format!("did you mean [policy.{}]?", name.to_ascii_lowercase())
             }
@@ -375,19 +382,5 @@ impl Problem {
             Self::Notify(problem) => problem.remedy(),
             Self::Listen(_) => "write ADDRESS:PORT with a port over 0, like \"[::1]:9636\", or \"off\"".to_owned(),
         }
-    }
-}
-
-/// The protocols that have ports.
-fn with_ports() -> String {
-    WITH_PORTS.map(protocol_name).join(", ")
-}
-
-/// What a section cannot do without.
-fn first_keys(header: &str) -> &'static str {
-    match header {
-        "[site]" => "`internal`, the prefixes that your hosts use",
-        "[[lan]]" => "`interface`, the interface that your hosts are behind",
-        _ => "`name`, `interface` and `prefix` of an ISP",
     }
 }

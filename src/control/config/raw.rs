@@ -3,6 +3,7 @@
 mod edge;
 mod host;
 mod icmp;
+mod metered;
 mod nd_proxy;
 mod notify;
 mod prefix;
@@ -26,6 +27,7 @@ use crate::units::Nanos;
 pub use edge::RawEdge;
 pub use host::RawHost;
 pub use icmp::RawIcmp;
+pub use metered::RawMetered;
 pub use notify::RawNotify;
 pub use prefix::RawPrefix;
 pub use probes::{RawHealth, RawProbe};
@@ -74,6 +76,7 @@ pub struct RawIsp {
     pub mtu: Known<Option<u64>>,
     pub mss_clamp: Known<MssClamp>,
     pub nd_proxy: Known<NdProxy>,
+    pub metered: RawMetered,
     /// `None`: the file does not say.
     pub probes: Option<Vec<RawProbe>>,
     pub health: RawHealth,
@@ -171,6 +174,7 @@ impl RawIsp {
             mtu: table.word_or_number("mtu"),
             mss_clamp: mss_clamp(table, "mss_clamp"),
             nd_proxy: nd_proxy::read(table, "nd_proxy"),
+            metered: RawMetered::read(table),
             probes: probes::probes(table, "probes", errors),
             health: RawHealth::read(table, "health", errors),
         }

@@ -9,6 +9,7 @@ mod health;
 mod host;
 mod icmp;
 mod isp;
+mod metered;
 mod nd_proxy;
 mod notify;
 mod prefix;

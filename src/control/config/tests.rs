@@ -27,6 +27,7 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         mtu: None,
         mss_clamp: MssClamp::Auto,
         nd_proxy: NdProxy::Off,
+        metered: None,
         health: Health::default(),
         probes: DEFAULT_TARGETS.map(Probe::ping).into(),
     };

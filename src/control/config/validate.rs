@@ -1,6 +1,7 @@
 //! Values checked against each other, and the configuration as meant.
 
 mod host;
+mod metered;
 mod probes;
 mod steering;
 
@@ -40,6 +41,7 @@ pub fn validate(raw: Raw, text: &str, errors: &Errors) -> Option<Config> {
     dataplane(&raw, errors);
     host::check(&raw, errors);
     probes::check(&raw, &site, &claims, errors);
+    metered::check(&raw, errors);
     steering::check(&raw, &site, &claims, text, errors);
     build(raw, site, &claims)
 }
@@ -272,6 +274,7 @@ fn build(raw: Raw, internal: Vec<Prefix>, claims: &[Claim]) -> Option<Config> {
             mtu: isp.mtu?.value.map(u16::try_from).transpose().ok()?,
             mss_clamp: isp.mss_clamp?.value,
             nd_proxy: isp.nd_proxy?.value,
+            metered: metered::build(&isp.metered)?,
             health,
             probes,
         })

@@ -68,6 +68,8 @@ pub enum Cause {
     Operator,
     /// It is well again, and waits for an operator's word: `failback = "manual"`.
     Failback,
+    /// It has carried what it may carry in a month.
+    Quota,
     /// A rehearsed outage.
     Drill,
 }
@@ -84,6 +86,7 @@ impl Cause {
             Self::Probes => "probes",
             Self::Operator => "operator",
             Self::Failback => "failback",
+            Self::Quota => "quota",
             Self::Drill => "drill",
         }
     }

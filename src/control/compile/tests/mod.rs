@@ -75,6 +75,7 @@ impl World {
             mtu: None,
             mss_clamp: MssClamp::Auto,
             nd_proxy: NdProxy::Off,
+            metered: None,
             health: Health::default(),
             probes: Vec::new(),
         };

@@ -1,7 +1,7 @@
 //! `[[isp]]` and its prefix pairs.
 
 use super::super::kind::Kind;
-use super::{Default, MAX_MTU, Section, VLAN, health, key, nd_proxy};
+use super::{Default, MAX_MTU, Section, VLAN, health, key, metered, nd_proxy};
 use crate::limits::MIN_MTU;
 
 /// `[[isp]]`
@@ -78,10 +78,13 @@ pub static ISP: Section = Section {
              `\"auto\"`: 60 octets less than the ISP's MTU. `\"off\"`: handshakes pass as they are.",
         ),
         nd_proxy::ND_PROXY,
+        metered::METERED,
+        metered::MAX_STAY,
+        metered::QUOTA,
         health::PROBES,
         health::HEALTH_KEY,
     ],
-    planned: &["metered", "max_stay", "ipv4", "notify"],
+    planned: &["ipv4", "notify"],
 };
 
 /// An element of `mappings`.

@@ -1,0 +1,50 @@
+//! Keeps what the ISPs have carried, without letting the run loop wait for the disk.
+
+use tokio::task::JoinHandle;
+
+use crate::control::quotas::Carried;
+use crate::control::state::StateDir;
+use crate::limits::QUOTA_SAVE;
+use crate::units::Nanos;
+
+/// What is kept, and since when.
+#[derive(Debug)]
+pub(super) struct CarriedKeeper {
+    state: StateDir,
+    kept: Carried,
+    at: Nanos,
+    writing: Option<JoinHandle<()>>,
+}
+
+impl CarriedKeeper {
+    /// Keeps it in `state`, where `kept` is kept already.
+    pub(super) const fn new(state: StateDir, kept: Carried, now: Nanos) -> Self {
+        Self { state, kept, at: now, writing: None }
+    }
+
+    /// Keeps `carried` if it is time to, on a thread that may wait.
+    pub(super) fn keep(&mut self, carried: &Carried, now: Nanos) {
+        let is_busy = self.writing.as_ref().is_some_and(|writing| !writing.is_finished());
+        if is_busy || now.since(self.at) < QUOTA_SAVE || *carried == self.kept {
+            return;
+        }
+        (self.kept, self.at) = (carried.clone(), now);
+        let (state, carried) = (self.state.clone(), carried.clone());
+        self.writing = Some(tokio::task::spawn_blocking(move || write(&state, &carried)));
+    }
+
+    /// Keeps `carried` at the end.
+    pub(super) async fn finish(self, carried: &Carried) {
+        if let Some(writing) = self.writing {
+            // One that panicked has written nothing, and this one is newer.
+            let _ = writing.await;
+        }
+        write(&self.state, carried);
+    }
+}
+
+fn write(state: &StateDir, carried: &Carried) {
+    if let Err(error) = state.keep_carried(carried) {
+        tracing::warn!(%error, "after a restart the quotas of metered ISPs will be too large");
+    }
+}
