@@ -3,6 +3,7 @@
 use caps::Capability;
 
 use super::*;
+use crate::limits::SPARE_PORTS;
 use crate::xdp::facts::{MemberFacts, VlanFacts};
 use crate::xdp::netdev::Link;
 
@@ -85,7 +86,9 @@ fn missing_capabilities_are_named() {
 fn lockable_memory_is_held_against_all_workers_buffers() {
     let mut intent = intent();
     let one = needed_octets(&intent, &[("lan0", 2), ("wan0", 1)]);
-    assert_eq!(one, (3 * 1024 + 2 * 1024 + 64 + 512) * 2048);
+    // Fill rings of three queues, transmit rings of two ports; then those of interfaces that may come.
+    let spare = SPARE_PORTS as u64 * (1024 + 1024);
+    assert_eq!(one, (3 * 1024 + 2 * 1024 + 64 + 512 + spare) * 2048);
     intent.socket.frames = Some(10_000);
     assert_eq!(needed_octets(&intent, &[("lan0", 2), ("wan0", 2)]), 2 * 10_000 * 2048);
     let limited = HostFacts { memory_lock: Some(8 << 20), ..host() };
