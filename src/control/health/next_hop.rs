@@ -32,13 +32,24 @@ pub struct NextHop {
     unanswered: u32,
     /// Whether it answers such questions at all.
     answers: bool,
+    /// When it was last asked only to know that.
+    introduced: Option<Nanos>,
     dead: bool,
 }
 
 impl NextHop {
     /// Nothing is known.
     pub const fn new(now: Nanos) -> Self {
-        Self { address: None, since: now, heard: now, asked: None, unanswered: 0, answers: false, dead: false }
+        Self {
+            address: None,
+            since: now,
+            heard: now,
+            asked: None,
+            unanswered: 0,
+            answers: false,
+            introduced: None,
+            dead: false,
+        }
     }
 
     /// The router is `address` from now on.
@@ -75,7 +86,12 @@ impl NextHop {
     pub fn advance(&mut self, settings: &config::Health, now: Nanos) -> Option<Ask> {
         let address = self.address?;
         if now.since(self.heard) < settings.silence {
-            return None;
+            // Under load it is never silent, and must have answered before its silence means anything.
+            let is_new = !self.answers && self.introduced.is_none_or(|then| now.since(then) >= DEAD_PACE);
+            return is_new.then(|| {
+                self.introduced = Some(now);
+                Ask::Multicast(address)
+            });
         }
         let pace = if self.dead { DEAD_PACE } else { settings.patience };
         if let Some(asked) = self.asked {
@@ -181,6 +197,21 @@ mod tests {
             hop.heard(at(ms));
             assert_eq!(asks(&mut hop, ms, ms + 100), []);
         }
+    }
+
+    #[test]
+    fn a_router_that_is_never_silent_is_asked_until_it_has_answered() {
+        let mut hop = NextHop::new(at(0));
+        hop.follow(Some(ROUTER), at(0));
+        let mut asked = Vec::new();
+        for ms in (0..2500).step_by(100) {
+            hop.heard(at(ms));
+            asked.extend(asks(&mut hop, ms, ms + 100));
+        }
+        let all = |ms| (ms, Ask::Multicast(ROUTER));
+        assert_eq!(asked, [all(0), all(1000), all(2000)]);
+        hop.answered(ROUTER, at(2500));
+        assert!(asks(&mut hop, 2500, 3400).len() == 4 && hop.is_dead(), "its silence means something now");
     }
 
     #[test]
