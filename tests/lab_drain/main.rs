@@ -69,7 +69,7 @@ pub fn ways(lab: &Lab, live: &mut Live, matters: impl Fn(&Outside) -> bool) -> B
 }
 
 pub fn open(lab: &Lab) -> Live {
-    Live::start(lab, "h10", H10, SERVER_PREFIX, 20, 20)
+    Live::start(lab, "h10", H10, SERVER_PREFIX, 60, 60)
 }
 
 fn count(ways: &BTreeMap<Outside, &'static str>, isp: &str) -> usize {

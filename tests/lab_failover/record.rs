@@ -1,5 +1,6 @@
 //! What became of every packet of the streams, and what that says about an ISP and its neighbours.
 
+use std::ops::Range;
 use std::time::Duration;
 
 /// Microseconds since the streams began.
@@ -77,6 +78,11 @@ impl Record {
             }
         }
         Self { flows, twice }
+    }
+
+    /// Packets of all flows that were sent in that time.
+    pub fn sent_within(&self, time: Range<Micros>) -> usize {
+        self.flows.iter().flatten().filter(|packet| time.contains(&packet.sent)).count()
     }
 
     /// The ISP of each flow at a time: that of its latest packet that arrived.
