@@ -1,10 +1,10 @@
 //! `sixways confirm`: what was tried stays.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::asked::Asked;
 use super::{print, print_json};
-use crate::control::ask::{DEFAULT_SOCKET, ask};
+use crate::control::ask::ask;
 
 const EXPLANATIONS: &str = "\
 Exit status: 0; 1 when nothing waits for it (too late, or never tried), or no gateway answers.";
@@ -13,17 +13,13 @@ Exit status: 0; 1 when nothing waits for it (too late, or never tried), or no ga
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATIONS)]
 pub struct Args {
-    /// Unix socket of the gateway
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    gateway: Asked,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    ask(&args.socket, "confirm")?;
-    if args.json {
+    ask(&args.gateway.socket, "confirm")?;
+    if args.gateway.json {
         print_json(&serde_json::json!({ "confirmed": true }))?;
     } else {
         print("the configuration in force stays\n")?;

@@ -1,14 +1,14 @@
 //! `sixways drain` and `sixways undrain`: maintenance of an ISP.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use super::amount::count;
+use super::asked::Asked;
 use super::{arguments, print, print_json};
 use crate::app::{DrainRequest, Drained, UndrainRequest};
-use crate::control::ask::{DEFAULT_SOCKET, ask_for};
+use crate::control::ask::ask_for;
 use crate::control::config::{MOVING, span};
 use crate::units::Nanos;
 
@@ -38,12 +38,8 @@ pub struct DrainArgs {
     /// Move the flows that it has, evenly over this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     over: Option<Nanos>,
-    /// Unix socket of the gateway
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    gateway: Asked,
 }
 
 /// Let an ISP have new flows again.
@@ -52,12 +48,8 @@ pub struct DrainArgs {
 pub struct UndrainArgs {
     /// Name of the ISP
     isp: String,
-    /// Unix socket of the gateway
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    gateway: Asked,
 }
 
 /// A time over which flows move, or for which they are away.
@@ -68,8 +60,8 @@ pub(super) fn time(text: &str) -> Result<Nanos, String> {
 pub fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
     let over_seconds = args.over.map(|over| over.0 as f64 / 1e9);
     let request = DrainRequest { isp: args.isp.clone(), over_seconds };
-    let answer = ask_for(&args.socket, "drain", arguments(&request)?)?;
-    if args.json {
+    let answer = ask_for(&args.gateway.socket, "drain", arguments(&request)?)?;
+    if args.gateway.json {
         print_json(&answer)?;
     } else {
         let drained = serde_json::from_value(answer)
@@ -97,8 +89,8 @@ fn page(drained: &Drained) -> String {
 
 pub fn undrain(args: &UndrainArgs) -> anyhow::Result<ExitCode> {
     let request = UndrainRequest { isp: args.isp.clone() };
-    ask_for(&args.socket, "undrain", arguments(&request)?)?;
-    if args.json {
+    ask_for(&args.gateway.socket, "undrain", arguments(&request)?)?;
+    if args.gateway.json {
         print_json(&request)?
     } else {
         print(&format!("{} may have new flows again\n", args.isp))?

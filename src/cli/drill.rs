@@ -1,7 +1,7 @@
 //! `sixways drill`: an outage that is rehearsed, and its report.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use serde_json::Map;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::amount::{count, time};
+use super::asked::Asked;
 use super::{arguments, print, print_json};
 use crate::app::{DrillReport, DrillRequest};
-use crate::control::ask::{AskError, DEFAULT_SOCKET, ask_for};
+use crate::control::ask::{AskError, ask_for};
 use crate::units::Nanos;
 
 /// Time between two looks at how it goes.
@@ -47,24 +48,20 @@ pub struct Args {
     /// Even when no other ISP is well
     #[arg(long)]
     force: bool,
-    /// Unix socket of the gateway
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    gateway: Asked,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let for_seconds = args.lasts.0 as f64 / 1e9;
     let request = DrillRequest { isp: args.isp.clone(), for_seconds, force: args.force };
-    ask_for(&args.socket, "drill", arguments(&request)?)?;
-    if !args.json {
+    ask_for(&args.gateway.socket, "drill", arguments(&request)?)?;
+    if !args.gateway.json {
         print(&format!("{} is taken for dead for {for_seconds} s; Ctrl-C ends it\n", args.isp))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let report = runtime.block_on(attend(&args.socket))?;
-    if args.json {
+    let report = runtime.block_on(attend(&args.gateway.socket))?;
+    if args.gateway.json {
         print_json(&report)?
     } else {
         print(&page(&report))?

@@ -2,14 +2,13 @@
 
 mod page;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::Value;
 
-use super::{print, print_json};
-use crate::control::ask::{DEFAULT_SOCKET, ask_for};
+use super::asked::Asked;
+use super::{arguments, print, print_json};
+use crate::control::ask::ask_for;
 use crate::observe::flows::{Listing, Query, Selection};
 
 const EXPLANATIONS: &str = "\
@@ -51,20 +50,15 @@ pub struct Args {
     /// Flows to list at most
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: usize,
-    /// Unix socket of the gateway
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    gateway: Asked,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Selection::parse(&args.words)?;
     let query = Query { words: args.words.clone(), limit: if args.count { 0 } else { args.limit } };
-    let Value::Object(arguments) = serde_json::to_value(&query)? else { unreachable!("a query is an object") };
-    let answer = ask_for(&args.socket, "flows", arguments)?;
-    if args.json {
+    let answer = ask_for(&args.gateway.socket, "flows", arguments(&query)?)?;
+    if args.gateway.json {
         print_json(&answer)?;
     } else {
         let listing: Listing = serde_json::from_value(answer)

@@ -4,6 +4,7 @@
 //! [`main`] is the only place that turns errors into messages and exit codes.
 
 mod amount;
+mod asked;
 mod check;
 mod confirm;
 mod diff;

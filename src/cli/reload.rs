@@ -1,15 +1,14 @@
 //! `sixways reload`: the running gateway reads its configuration anew.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde_json::Value;
 
-use super::{print, print_json};
+use super::asked::Asked;
+use super::{arguments, print, print_json};
 use crate::app::{ReloadRequest, Reloaded};
-use crate::control::ask::{DEFAULT_SOCKET, ask_for};
+use crate::control::ask::ask_for;
 use crate::control::config::span;
 use crate::units::Nanos;
 
@@ -34,12 +33,8 @@ pub struct Args {
     /// Go back to the former configuration unless `sixways confirm` comes within this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     confirm: Option<Nanos>,
-    /// Unix socket of the gateway
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    gateway: Asked,
 }
 
 fn time(text: &str) -> Result<Nanos, String> {
@@ -48,9 +43,8 @@ fn time(text: &str) -> Result<Nanos, String> {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let request = ReloadRequest { confirm_within_seconds: args.confirm.map(|time| time.0 as f64 / 1e9) };
-    let Value::Object(arguments) = serde_json::to_value(request)? else { unreachable!("a request is an object") };
-    let answer = ask_for(&args.socket, "reload", arguments)?;
-    if args.json {
+    let answer = ask_for(&args.gateway.socket, "reload", arguments(&request)?)?;
+    if args.gateway.json {
         print_json(&answer)?;
     } else {
         let reloaded: Reloaded = serde_json::from_value(answer)

@@ -4,15 +4,15 @@ mod health;
 mod page;
 mod quota;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 pub use page::accounting;
 
+use super::asked::Asked;
 use super::{print, print_json};
-use crate::control::ask::{DEFAULT_SOCKET, ask};
+use crate::control::ask::ask;
 use crate::observe::status::Status;
 
 const EXPLANATIONS: &str = "\
@@ -37,17 +37,13 @@ Exit status: 0; 1 when no gateway answers.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPLANATIONS)]
 pub struct Args {
-    /// Unix socket of the gateway
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    gateway: Asked,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let answer = ask(&args.socket, "status")?;
-    if args.json {
+    let answer = ask(&args.gateway.socket, "status")?;
+    if args.gateway.json {
         print_json(&answer)?;
     } else {
         let status: Status = serde_json::from_value(answer)

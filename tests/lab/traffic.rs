@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use super::process::{output, run};
-use super::{Lab, PYTHON, SERVER_PREFIX};
+use super::{H20_PREFIX, Lab, PYTHON, SERVER_PREFIX};
 
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/lib/traffic.py");
 const LIMIT: Duration = Duration::from_secs(90);
@@ -141,6 +141,18 @@ pub struct Bursts<'a> {
     /// Milliseconds to wait for the last echo.
     pub wait_ms: u32,
 }
+
+/// A thousand pairs between the inner router's host and the server.
+pub const SOME: Bursts<'static> = Bursts {
+    role: "h20",
+    sources: H20_PREFIX,
+    source_count: 40,
+    destinations: SERVER_PREFIX,
+    destination_count: 25,
+    repeat: 1,
+    rate: 8_000,
+    wait_ms: 500,
+};
 
 /// What came of it.
 #[derive(Clone, Debug, serde::Deserialize)]

@@ -14,20 +14,9 @@ use flows::survive;
 use lab::gateway::Gateway;
 use lab::process::{Daemon, eventually, run};
 use lab::steps::Steps;
-use lab::traffic::{Bursts, Server, ping, unanswered};
-use lab::{H20_PREFIX, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX};
+use lab::traffic::{Bursts, SOME, Server, ping, unanswered};
+use lab::{ISP_A, ISP_B, Lab, SERVER};
 
-/// Pairs between the inner router's host and the server.
-pub const SOME: Bursts<'static> = Bursts {
-    role: "h20",
-    sources: H20_PREFIX,
-    source_count: 40,
-    destinations: SERVER_PREFIX,
-    destination_count: 25,
-    repeat: 1,
-    rate: 8_000,
-    wait_ms: 500,
-};
 const KILLS: u32 = 4;
 
 #[test]

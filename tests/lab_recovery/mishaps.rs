@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::everybody_is_answered;
 use crate::flows::survive;
 use crate::lab::gateway::Gateway;
 use crate::lab::process::{eventually, run};
-use crate::lab::traffic::{Server, ping};
+use crate::lab::traffic::{SOME, Server, ping};
 use crate::lab::{ISP_A, ISP_B, Lab};
-use crate::{SOME, everybody_is_answered};
 
 /// The kernel asks after a neighbour that it has heard of when 15 to 45 seconds have passed; from now on
 /// after one or two.

@@ -5,22 +5,12 @@ use std::time::Duration;
 use crate::flows::survive;
 use crate::lab::gateway::Gateway;
 use crate::lab::process::eventually;
-use crate::lab::traffic::{Bursts, Server, ping};
-use crate::lab::{H20_PREFIX, ISP_A, ISP_B, Lab, SERVER, SERVER_PREFIX};
+use crate::lab::traffic::{SOME, Server, ping};
+use crate::lab::{ISP_A, ISP_B, Lab, SERVER};
 use crate::lab_config;
 
 /// Echo requests of the host that stays with ISP A, a hundred a second.
 const ECHOES: u32 = 600;
-const PAIRS: Bursts<'static> = Bursts {
-    role: "h20",
-    sources: H20_PREFIX,
-    source_count: 40,
-    destinations: SERVER_PREFIX,
-    destination_count: 25,
-    repeat: 1,
-    rate: 8_000,
-    wait_ms: 500,
-};
 
 /// ISP B and its interface go, and come back, several times. ISP A's flows do not notice: not one echo is missing.
 #[track_caller]
@@ -68,7 +58,7 @@ isps = ["fiber"]
 fn all_answer(lab: &Lab, server: &mut Server, isps: &[&str]) {
     eventually("all pairs answer", Duration::from_secs(20), || {
         server.reset();
-        let burst = PAIRS.run(lab);
+        let burst = SOME.run(lab);
         let seen = server.report();
         burst.answered == burst.pairs && isps.iter().all(|isp| seen.contains_key(*isp))
     });
