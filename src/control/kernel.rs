@@ -81,6 +81,13 @@ pub struct Address {
     pub deprecated: bool,
 }
 
+impl Address {
+    /// An address that is in use: nothing is the matter with it.
+    pub const fn in_use(ifindex: u32, address: Ipv6Addr, prefix_len: u8) -> Self {
+        Self { ifindex, address, prefix_len, tentative: false, dad_failed: false, deprecated: false }
+    }
+}
+
 /// An IPv6 route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {

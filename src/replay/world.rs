@@ -154,14 +154,11 @@ impl<'a> Planner<'a> {
         {
             let internal = self.config.site.internal.iter();
             kernel.routes.extend(internal.clone().map(|prefix| route(*prefix, RTPROT_STATIC, lan, None)));
-            kernel.addresses.extend(internal.take(1).map(|prefix| Address {
-                ifindex: ifindex(lan),
-                address: Ipv6Addr::from_bits(prefix.address().to_bits() | 1),
-                prefix_len: 64,
-                tentative: false,
-                dad_failed: false,
-                deprecated: false,
-            }));
+            kernel.addresses.extend(
+                internal.take(1).map(|prefix| {
+                    Address::in_use(ifindex(lan), Ipv6Addr::from_bits(prefix.address().to_bits() | 1), 64)
+                }),
+            );
         }
         kernel.routes.extend(hints.subnets.iter().map(|(subnet, edge)| route(*subnet, RTPROT_STATIC, *edge, None)));
         kernel

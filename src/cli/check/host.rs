@@ -220,13 +220,8 @@ mod tests {
 
     fn kernel(addresses: &[(u32, &str, u8)]) -> KernelState {
         let link = |(name, ifindex): (&str, u32)| (ifindex, Link { name: name.to_owned(), ifindex, ..Link::default() });
-        let address = |(ifindex, address, prefix_len): &(u32, &str, u8)| Address {
-            ifindex: *ifindex,
-            address: address.parse().unwrap(),
-            prefix_len: *prefix_len,
-            tentative: false,
-            dad_failed: false,
-            deprecated: false,
+        let address = |&(ifindex, address, prefix_len): &(u32, &str, u8)| {
+            Address::in_use(ifindex, address.parse().unwrap(), prefix_len)
         };
         KernelState {
             links: [("lan0", LAN), ("wan0", WAN)].into_iter().map(link).collect(),

@@ -72,9 +72,7 @@ mod tests {
         );
         kernel.links.remove(&8);
         let address = "fd12:3456:789a:10::1".parse().unwrap();
-        let own =
-            Address { ifindex: 7, address, prefix_len: 64, tentative: false, dad_failed: false, deprecated: false };
-        kernel.addresses.push(own);
+        kernel.addresses.push(Address::in_use(7, address, 64));
         assert_eq!(obstacles(&config, &kernel), [""; 0]);
         assert!(installs(&config, &kernel).iter().any(|line| line.starts_with("address fd12:3456:789a:10::1/128")));
     }

@@ -62,13 +62,8 @@ mod tests {
         let link = |(ifindex, name): (u32, &str)| {
             (ifindex, Link { name: name.to_owned(), ifindex, loopback: name == "lo", ..Link::default() })
         };
-        let address = |(ifindex, address, prefix_len): &(u32, &str, u8)| Address {
-            ifindex: *ifindex,
-            address: address.parse().unwrap(),
-            prefix_len: *prefix_len,
-            tentative: false,
-            dad_failed: false,
-            deprecated: false,
+        let address = |&(ifindex, address, prefix_len): &(u32, &str, u8)| {
+            Address::in_use(ifindex, address.parse().unwrap(), prefix_len)
         };
         let route = |prefix: &&str| Route {
             table: TABLE_MAIN,
