@@ -189,6 +189,9 @@ limits! {
     /// Time for which flows that prefer an ISP go back to it once all of them may: what is silent for longer
     /// stays where it is.
     FAILBACK_WINDOW_NANOS: u64 = 3_600_000_000_000, "nanoseconds";
+    /// Time after the loss of an ISP in which others must have sent a packet in its place, so that it counts as
+    /// a failover: where nobody sends anything, there is nothing to measure.
+    FAILOVER_PATIENCE_NANOS: u64 = 10_000_000_000, "nanoseconds";
     /// Months of which is kept what the ISPs have carried.
     QUOTA_MONTHS: usize = 3, "number";
     /// Time between two times that this is kept.
@@ -259,6 +262,8 @@ pub const UNSOLICITED_WAIT: Nanos = Nanos(UNSOLICITED_WAIT_NANOS);
 pub const MAX_FLOW_TIMEOUT: Nanos = Nanos(MAX_FLOW_TIMEOUT_NANOS);
 /// [`FAILBACK_WINDOW_NANOS`] as a span.
 pub const FAILBACK_WINDOW: Nanos = Nanos(FAILBACK_WINDOW_NANOS);
+/// [`FAILOVER_PATIENCE_NANOS`] as a span.
+pub const FAILOVER_PATIENCE: Nanos = Nanos(FAILOVER_PATIENCE_NANOS);
 /// [`QUOTA_SAVE_NANOS`] as a span.
 pub const QUOTA_SAVE: Nanos = Nanos(QUOTA_SAVE_NANOS);
 /// [`FLOW_WALK_NANOS`] as a span.

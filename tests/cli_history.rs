@@ -9,6 +9,7 @@ const LOG: &str = r#"{"version":1,"at":"2026-10-31T23:00:00.000Z","monotonic":10
 {"version":1,"at":"2026-10-31T23:00:01.000Z","monotonic":2000000000,"kind":"isp-state","isp":"fiber","from":"unknown","to":"up","cause":"recovered","after_seconds":1.0}
 {"version":1,"at":"2026-10-31T23:00:01.000Z","monotonic":2000000000,"kind":"isp-state","isp":"cable","from":"unknown","to":"up","cause":"recovered","after_seconds":1.0}
 {"version":1,"at":"2026-10-31T23:30:00.000Z","monotonic":1801000000000,"kind":"isp-state","isp":"fiber","from":"up","to":"down","cause":"carrier","after_seconds":1799.0}
+{"version":1,"at":"2026-10-31T23:30:00.020Z","monotonic":1801020000000,"kind":"failover","isp":"fiber","cause":"carrier","seconds":0.0312}
 {"version":1,"at":"2026-10-31T23:30:12.400Z","monotonic":1813400000000,"kind":"isp-state","isp":"fiber","from":"down","to":"up","cause":"recovered","after_seconds":12.4}
 {"version":1,"at":"2026-11-01T00:00:00.000Z","monotonic":3601000000000,"kind":"traffic","isps":[{"isp":"cable","received_packets":10,"received_bytes":15000,"sent_packets":5,"sent_bytes":600},{"isp":"fiber","received_packets":1000,"received_bytes":1500000,"sent_packets":500,"sent_bytes":60000}]}
 this line is damaged
@@ -48,9 +49,9 @@ fn the_page_tells_outages_availability_and_the_gateways_own_absence() {
 recorded since 2026-10-31T23:00:00Z; no gateway runs
 
 OUTAGES
-ISP    BEGAN                      LASTED  CAUSE    END
-fiber  2026-10-31T23:30:00Z       12.4 s  carrier  recovered
-cable  2026-11-01T01:00:04Z  59 min 55 s  probes   gateway stopped
+ISP    BEGAN                      LASTED  FAILOVER  CAUSE    END
+fiber  2026-10-31T23:30:00Z       12.4 s   31.2 ms  carrier  recovered
+cable  2026-11-01T01:00:04Z  59 min 55 s         -  probes   gateway stopped
 
 AVAILABILITY
 MONTH    ISP    AVAILABLE  OUTAGES         DOWN        KNOWN  RECEIVED     SENT
@@ -91,7 +92,7 @@ fn json_says_the_same() {
     let state = recorded();
     let json: Value = serde_json::from_str(&said(state.path(), &["--json"])).unwrap();
     let outage = serde_json::json!({
-        "isp": "fiber", "began": "2026-10-31T23:30:00.000Z", "seconds": 12.4, "cause": "carrier", "end": "recovered",
+        "isp": "fiber", "began": "2026-10-31T23:30:00.000Z", "seconds": 12.4, "cause": "carrier", "failover_seconds": 0.0312, "end": "recovered",
     });
     assert_eq!(json["outages"][0], outage);
     assert_eq!(json["recorded_since"], "2026-10-31T23:00:00.000Z");

@@ -46,6 +46,7 @@ use crate::control::Control;
 use crate::control::config::{Config, ConfigFile, OnStop};
 use crate::control::events::Events;
 use crate::control::reload::Reloads;
+use crate::control::takeovers::Takeovers;
 use crate::limits::HEALTH_NANOS;
 use crate::observe::view::Observed;
 use crate::os::{Supervisor, now};
@@ -80,6 +81,7 @@ pub struct Gateway {
     traffic: TrafficMeter,
     interfaces: Interfaces,
     drills: Drills,
+    takeovers: Takeovers,
     carried: CarriedKeeper,
     /// Former snapshots that a worker's latest batch may still have seen.
     retired: Vec<Arc<Snapshot>>,
@@ -177,6 +179,7 @@ impl Gateway {
             traffic: TrafficMeter::new(OffsetDateTime::now_utc()),
             interfaces: Interfaces::default(),
             drills: Drills::default(),
+            takeovers: Takeovers::default(),
             carried,
             retired: Vec::new(),
         };

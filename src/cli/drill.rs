@@ -27,8 +27,8 @@ Then it returns as after an outage, whatever becomes of this command: its flows 
 
 moved      flows opened from inside that other ISPs took over. Flows that sent nothing meanwhile are
            not among them.
-took over  from the beginning until such a flow's first packet went by another ISP, off by a pulse
-           of 20 ms.
+took over  from the beginning until the first packet that would have been the ISP's, of a flow that it had
+           or of a new one, had left by another ISP, if that was within 10 s.
 dropped    packets at all interfaces for all reasons meanwhile, those that have nothing to do with
            the drill included.
 
@@ -102,7 +102,7 @@ fn page(report: &DrillReport) -> String {
     let mut text = format!("{} is back after {:.1} s\n", report.isp, report.lasted_seconds);
     let took_over = report
         .took_over_after_seconds
-        .map_or_else(|| "no flow sent anything".to_owned(), |seconds| time((seconds * 1e9) as u64));
+        .map_or_else(|| "nothing was sent in the first 10 s".to_owned(), |seconds| time((seconds * 1e9) as u64));
     let of = report.flows_from_inside.map_or_else(String::new, |inside| format!(" of {}", count(inside)));
     let outside = report.flows_from_outside.map_or_else(
         || "not counted in time".to_owned(),
@@ -155,7 +155,7 @@ mod tests {
         };
         assert_eq!(
             page(&idle),
-            "fiber is back after 30.0 s\n  moved         0 flows from inside\n  took over     no flow sent anything\n  \
+            "fiber is back after 30.0 s\n  moved         0 flows from inside\n  took over     nothing was sent in the first 10 s\n  \
              from outside  not counted in time\n  dropped       0 packets\n"
         );
     }

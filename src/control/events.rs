@@ -109,6 +109,15 @@ events! {
         /// Seconds that it was in the former state, as far as this run saw it.
         after_seconds: f64,
     }
+    /// Other ISPs carry the packets of one that went down.
+    Failover = "failover" {
+        /// Which went down.
+        isp: String,
+        /// What told: a word, as in `isp-state`.
+        cause: String,
+        /// Seconds from its last sign of life until the first packet that would have been its own had left by another.
+        seconds: f64,
+    }
     /// An ISP has another prefix.
     PrefixChanged = "prefix-changed" {
         /// Which.
@@ -221,6 +230,7 @@ impl Event {
     pub fn isp(&self) -> Option<&str> {
         match self {
             Self::IspState { isp, .. }
+            | Self::Failover { isp, .. }
             | Self::PrefixChanged { isp, .. }
             | Self::PrefixRefused { isp, .. }
             | Self::IspDrained { isp, .. }

@@ -29,6 +29,7 @@ pub mod reload;
 pub mod socket;
 pub mod state;
 pub mod stays;
+pub mod takeovers;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use super::refusal::Refusal;
 use super::steer::Plan;
-use crate::limits::{HELD_PER_WORKER, MAX_BATCH, MAX_PORTS};
+use crate::limits::{HELD_PER_WORKER, MAX_BATCH, MAX_PORTS, MAX_UPLINKS};
 use crate::port::{Frame, FrameMemory};
 use crate::snapshot::{Edge, Role, Snapshot};
-use crate::units::{EdgeId, PortId};
+use crate::units::{EdgeId, PortId, UplinkId};
 use crate::verdict::DropReason;
 use crate::wire::ethernet;
 use crate::wire::ipv6::Ipv6;
@@ -43,13 +43,29 @@ pub struct Staged {
     pub frames: Vec<Frame>,
     /// Their edges.
     pub edges: Vec<EdgeId>,
+    /// Of each ISP that may carry nothing, the first frame that would have been its own.
+    pub taken_over: Vec<TakenOver>,
+}
+
+/// A frame that leaves by another ISP than that of its flow or its bucket, which may carry nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Which ISP.
+    pub lost: UplinkId,
+    /// Generation of the snapshot that says so.
+    pub generation: u64,
+    /// How many frames are staged before it.
+    pub place: usize,
 }
 
 impl Staging {
     /// Room for every port's share of a batch.
     pub(super) fn new() -> Self {
-        let staged =
-            || Staged { frames: Vec::with_capacity(STAGED_PER_PORT), edges: Vec::with_capacity(STAGED_PER_PORT) };
+        let staged = || Staged {
+            frames: Vec::with_capacity(STAGED_PER_PORT),
+            edges: Vec::with_capacity(STAGED_PER_PORT),
+            taken_over: Vec::with_capacity(MAX_UPLINKS),
+        };
         Self { ports: (0..MAX_PORTS).map(|_| staged()).collect() }
     }
 
@@ -62,6 +78,16 @@ impl Staging {
         let staged = self.port(port);
         staged.frames.push(frame);
         staged.edges.push(edge);
+    }
+
+    /// The frame that is staged next for `edge` would have been that of `lost`.
+    #[cold]
+    pub(super) fn take_over(&mut self, snapshot: &Snapshot, edge: EdgeId, lost: UplinkId) {
+        let staged = self.port(snapshot.edges[edge.index()].port);
+        if staged.taken_over.iter().all(|taken| taken.lost != lost) {
+            let (generation, place) = (snapshot.generation, staged.frames.len());
+            staged.taken_over.push(TakenOver { lost, generation, place });
+        }
     }
 
     /// The frames for `port`.

@@ -202,6 +202,9 @@ fn settle<M: FrameMemory>(path: &mut Path<'_, M>, frame: Frame, verdict: Result<
             if let Some(stamp) = path.memory.take_stamp(&frame, path.now) {
                 path.state.stamps.push((plan.direction(), stamp));
             }
+            if let Some(lost) = plan.instead_of {
+                path.state.staging.take_over(path.snapshot, plan.egress, lost);
+            }
             path.state.staging.push(path.memory, path.snapshot, plan.egress, frame);
         }
         Err(Refusal::Drop(reason, answer)) => {

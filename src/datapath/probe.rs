@@ -77,6 +77,7 @@ fn plan(snapshot: &Snapshot, packet: &Packet, uplink: UplinkId) -> Result<Plan, 
         egress: ways.edge,
         next_hop: ways.next_hop.ok_or(no_uplink)?,
         largest_segment: None,
+        instead_of: None,
     })
 }
 

@@ -9,7 +9,7 @@ use super::refusal::{Answer, Refusal, unmappable_source};
 use crate::flow::ColdRecord;
 use crate::hash::FlowKey;
 use crate::npt::Unmappable;
-use crate::snapshot::{Action, PolicyId, Snapshot, UplinkMapping};
+use crate::snapshot::{Action, Policy, PolicyId, Snapshot, UplinkMapping};
 use crate::units::{Direction, EdgeId, MappingId, UplinkId};
 use crate::verdict::DropReason;
 
@@ -30,6 +30,8 @@ pub struct Plan {
     pub next_hop: Ipv6Addr,
     /// Largest TCP segment that the packet may announce; `None`: any.
     pub largest_segment: Option<u16>,
+    /// The ISP in whose place `uplink` carries it: that of its flow or its bucket, which may carry nothing.
+    pub instead_of: Option<UplinkId>,
 }
 
 /// New addresses; `None` stays as it is.
@@ -90,7 +92,10 @@ fn outbound(memory: &FlowMemory<'_>, packet: &Packet, recalled: &Recalled) -> Re
     if recalled.record.and_then(|record| memory.cold(recalled, record)).is_some_and(ColdRecord::is_from_outside) {
         return Err(Refusal::Drop(DropReason::NoUplink, Answer::NO_ROUTE));
     }
-    choose(snapshot, packet, recalled).map(|chosen| chosen.plan)
+    let Chosen { plan, .. } = choose(snapshot, packet, recalled)?;
+    let had = recalled.record.and_then(|record| snapshot.mappings.get(record.word.mapping()));
+    let lost = had.map(|mapping| mapping.uplink).filter(|uplink| snapshot.usable & 1 << uplink.0 == 0);
+    Ok(Plan { instead_of: lost.or(plan.instead_of), ..plan })
 }
 
 /// The plan of a flow some of whose kind are to take another uplink than that of `kept`, which would do: it
@@ -139,13 +144,23 @@ fn by_policy(snapshot: &Snapshot, packet: &Packet, recalled: &Recalled, policy: 
     for mut candidates in [members & snapshot.accepting, members & !snapshot.accepting] {
         while let Some(uplink) = policy.buckets.pick(hash, candidates) {
             match outbound_to(snapshot, packet, recalled, uplink) {
-                Ok(plan) => return Ok(Chosen { plan, hash }),
+                Ok(plan) => {
+                    return Ok(Chosen { plan: Plan { instead_of: lost(snapshot, policy, hash), ..plan }, hash });
+                }
                 Err(reason) => refusal = reason,
             }
             candidates &= !(1 << uplink.0);
         }
     }
     Err(refusal)
+}
+
+/// The uplink that `hash` would be given by `policy`, if that may carry nothing.
+fn lost(snapshot: &Snapshot, policy: &Policy, hash: u64) -> Option<UplinkId> {
+    if policy.members & !snapshot.usable == 0 {
+        return None;
+    }
+    policy.buckets.pick(hash, policy.members).filter(|uplink| snapshot.usable & 1 << uplink.0 == 0)
 }
 
 /// The plan to send `packet`, whose flow has no mapping yet, by `uplink`.
@@ -206,6 +221,7 @@ pub fn outbound_by(
         egress: uplink.edge,
         next_hop,
         largest_segment: uplink.largest_segment,
+        instead_of: None,
     })
 }
 
@@ -231,6 +247,7 @@ fn inbound(snapshot: &Snapshot, packet: &Packet, inside: &Inside<'_>) -> Result<
         egress,
         next_hop,
         largest_segment: snapshot.uplinks[inside.mapping.uplink.index()].largest_segment,
+        instead_of: None,
     })
 }
 
@@ -260,6 +277,7 @@ fn hairpin(snapshot: &Snapshot, packet: &Packet, inside: &Inside<'_>) -> Result<
         egress,
         next_hop,
         largest_segment: None,
+        instead_of: None,
     })
 }
 

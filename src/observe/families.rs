@@ -169,7 +169,7 @@ families! {
     NOTIFICATIONS = "sixways_notifications_total" Counter ["target", "outcome"];
     /// Events that [notify] left out: more than its rate, or than a slow program or server could take.
     NOTIFICATIONS_SUPPRESSED = "sixways_notifications_suppressed_total" Counter [];
-    /// Time from the last sign of life by an ISP that went down until its flows had others to go by, by what told.
+    /// Time from the last sign of life by an ISP that went down until the first packet that would have been its own had left by another, by what told.
     FAILOVER_DURATION = "sixways_failover_seconds" Histogram ["cause"];
     /// Turns of a worker's loop.
     WORKER_ITERATIONS = "sixways_worker_iterations_total" Counter ["worker"];

@@ -47,7 +47,7 @@ const BOUNDS: [Nanos; 17] = {
     bounds
 };
 
-/// Times from the last sign of life by an ISP until its flows had others to go by.
+/// Times from the last sign of life by an ISP until another one had sent the first packet in its place.
 #[derive(Debug)]
 pub struct Failovers(Mutex<BTreeMap<&'static str, Durations>>);
 

@@ -83,6 +83,7 @@ impl Stand {
     pub fn collect(&mut self, mut sink: impl FnMut(EdgeId, &[u8])) {
         for port in (0..MAX_PORTS).map(|port| PortId(port as u8)) {
             let staged = self.state.staging.port(port);
+            staged.taken_over.clear();
             for (frame, edge) in staged.frames.drain(..).zip(staged.edges.drain(..)) {
                 let counters = self.counters.edge(frame.origin);
                 counters.sent[edge.index()].add(1);

@@ -15,7 +15,7 @@ use crate::limits::WORKER_QUEUE;
 use crate::observe::counters::WorkerCounters;
 use crate::os::{self, Doorbell};
 use crate::snapshot::{NeighbourTable, Snapshot};
-use crate::units::{EdgeId, PortId, UplinkId};
+use crate::units::{EdgeId, Nanos, PortId, UplinkId};
 
 /// A message from a worker to control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,16 @@ pub enum Punt {
     },
     /// A probe was answered.
     Answer(ProbeAnswer),
+    /// A packet that would have been an ISP's which may carry nothing has left by another one. Told once in a
+    /// generation of the snapshot.
+    TookOver {
+        /// The ISP that may carry nothing.
+        lost: UplinkId,
+        /// Generation of the snapshot that says so.
+        generation: u64,
+        /// When it had been sent.
+        at: Nanos,
+    },
 }
 
 /// A probe that control wants sent.

@@ -22,7 +22,7 @@ pub use ports::PortOrders;
 pub use spawn::{Exit, Thread, spawn, thread_name};
 
 use crate::datapath::{self, Path, held, probe, unsolicited};
-use crate::limits::{DRAIN_TURNS, MAX_PORTS};
+use crate::limits::{DRAIN_TURNS, MAX_PORTS, MAX_UPLINKS};
 use crate::observe::latency::LatencyRecorder;
 use crate::os;
 use crate::port::{Flush, Frame, FrameMemory, Ledger, Port};
@@ -48,6 +48,8 @@ pub struct Worker<P: Port> {
     batch: Vec<Frame>,
     /// Origin, egress edge and length of the frames about to be handed to a ring.
     outgoing: Vec<(EdgeId, EdgeId, u16)>,
+    /// By ISP: the generation in which control was last told that others carry its packets.
+    told: [u64; MAX_UPLINKS],
 }
 
 /// How a worker works.
@@ -107,6 +109,7 @@ impl<P: Port> Worker<P> {
             counted: Nanos::default(),
             batch: Vec::with_capacity(options.batch),
             outgoing: Vec::with_capacity(datapath::egress::STAGED_PER_PORT),
+            told: [0; MAX_UPLINKS],
         }
     }
 

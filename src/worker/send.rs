@@ -1,6 +1,7 @@
 //! From staged frames to transmit rings, at the end of every batch.
 
 use super::{Punt, Worker};
+use crate::datapath::egress::TakenOver;
 use crate::limits::{LINK_RETRY, MAX_PORTS, TRANSMIT_TRIES};
 use crate::os;
 use crate::port::{Flush, FrameMemory, Port};
@@ -30,7 +31,8 @@ impl<P: Port> Worker<P> {
         let described = staged.frames.iter().zip(&staged.edges).map(|(frame, edge)| (frame.origin, *edge, frame.len));
         self.outgoing.extend(described);
         staged.edges.clear();
-        let reason = self.transmit(id, now);
+        let (sent, reason) = self.transmit(id, now);
+        self.tell_taken_over(id, sent);
         for frame in self.state.staging.port(id).frames.drain(..) {
             self.channel.counters.edge(frame.origin).dropped[reason.index()].add(1);
             self.memory.free(frame);
@@ -38,11 +40,12 @@ impl<P: Port> Worker<P> {
     }
 
     /// Puts the frames of `outgoing` into the port's ring and kicks, a bounded number of times.
-    /// Returns why the frames that are still staged afterwards are dropped.
-    fn transmit(&mut self, id: PortId, now: Nanos) -> DropReason {
-        let Some(served) = &mut self.ports[id.index()] else { return DropReason::TxLinkDown };
+    /// Returns how many of them are on their way, and why the frames that are still staged afterwards are
+    /// dropped.
+    fn transmit(&mut self, id: PortId, now: Nanos) -> (usize, DropReason) {
+        let Some(served) = &mut self.ports[id.index()] else { return (0, DropReason::TxLinkDown) };
         if served.down_until.is_some_and(|until| now < until) {
-            return DropReason::TxLinkDown;
+            return (0, DropReason::TxLinkDown);
         }
         served.down_until = None;
         let frames = &mut self.state.staging.port(id).frames;
@@ -67,6 +70,20 @@ impl<P: Port> Worker<P> {
             counters.sent[edge.index()].add(1);
             counters.sent_bytes[edge.index()].add(u64::from(len));
         }
-        reason
+        // What is in the ring of a port without carrier waits there.
+        (if reason == DropReason::TxLinkDown { 0 } else { sent }, reason)
+    }
+
+    /// Tells control of the first packet, of the `sent` first ones that were staged for the port, that went
+    /// instead of each ISP that may carry nothing.
+    fn tell_taken_over(&mut self, id: PortId, sent: usize) {
+        for taken in self.state.staging.port(id).taken_over.drain(..) {
+            let told = &mut self.told[taken.lost.index()];
+            if taken.place < sent && *told != taken.generation {
+                *told = taken.generation;
+                let TakenOver { lost, generation, .. } = taken;
+                self.channel.tell(Punt::TookOver { lost, generation, at: os::now() });
+            }
+        }
     }
 }

@@ -101,6 +101,7 @@ fn bcp38_the_last_look_lets_no_foreign_source_out() {
         egress,
         next_hop: address("fe80::1"),
         largest_segment: None,
+        instead_of: None,
     };
     for source in [HOST, IMAGE, "2001:db8:2:7c58::5", "2001:db8:3:110:7b47::5", "2001:db8:a::1", "::", "fe80::1"] {
         let frame = parse(&format!("{source} > {REMOTE} hop 64 udp 1 2 len 9")).frame(MacAddr([2; 6]), MacAddr([2; 6]));

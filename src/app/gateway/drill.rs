@@ -12,6 +12,7 @@ use crate::app::orders::answer;
 use crate::control::config::span;
 use crate::control::events::Event;
 use crate::control::socket::Reply;
+use crate::control::takeovers::Failover;
 use crate::flow::{FlowStore, Tick};
 use crate::observe::flows::Stage;
 use crate::os::now;
@@ -48,7 +49,8 @@ pub(crate) struct DrillReport {
     pub(crate) flows_from_outside: Option<u64>,
     /// Flows that other ISPs have taken over. The others have not sent anything meanwhile.
     pub(crate) moved_flows: u64,
-    /// Seconds until the first packet of such a flow went by another ISP, off by a pulse of 20 ms.
+    /// Seconds until the first packet that would have been the ISP's had left by another one, unless nothing was
+    /// sent for long.
     pub(crate) took_over_after_seconds: Option<f64>,
     /// Packets dropped meanwhile, by reason, at all interfaces.
     pub(crate) dropped: BTreeMap<String, u64>,
@@ -98,6 +100,15 @@ struct FlowsBySide {
 struct Counts {
     moved: u64,
     dropped: [u64; DropReason::COUNT],
+}
+
+impl Drills {
+    /// Others carry the packets of an ISP.
+    pub(super) fn note(&mut self, failover: &Failover) {
+        if let Some(drill) = self.on.as_mut().filter(|drill| drill.isp == failover.isp) {
+            drill.took_over = Some(failover.took);
+        }
+    }
 }
 
 impl Gateway {
@@ -167,13 +178,6 @@ impl Gateway {
             return;
         }
         self.health.health.force_down(drill.uplink, true);
-        let moved = self.counts().moved;
-        if let Some(drill) = &mut self.drills.on
-            && drill.took_over.is_none()
-            && moved > drill.before.moved
-        {
-            drill.took_over = Some(now().since(drill.began));
-        }
     }
 
     fn end_drill(&mut self) -> Option<DrillReport> {

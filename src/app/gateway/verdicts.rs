@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::Gateway;
 use crate::app::GatewayError;
-use crate::control::events::{Event, IspState};
+use crate::control::events::Event;
 use crate::control::health::Change;
+use crate::control::takeovers::Failover;
 use crate::os::now;
 use crate::worker::Punt;
 
@@ -21,6 +22,7 @@ impl Gateway {
                     // Or its queue was full: nothing is sent there for a moment, and the carrier is looked at.
                     Punt::LinkDown { .. } => self.health.look(),
                     Punt::Answer(answer) => answers.push(answer),
+                    Punt::TookOver { lost, generation, at } => self.takeovers.took_over(lost, generation, at),
                 }
             }
         }
@@ -32,32 +34,40 @@ impl Gateway {
     /// Looks at the ISPs. Another verdict is published at once, and what else hangs on it is compiled after.
     pub(super) fn mind_health(&mut self) -> Result<(), GatewayError> {
         let snapshot = self.around.world.snapshot.load_full();
+        self.takeovers.see(snapshot.usable, snapshot.generation);
         self.control.heed(&mut self.health.health);
         self.mind_drill();
         let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
         let (changes, judgement) = self.health.mind(&snapshot, &self.around.world.neighbours, threads);
         self.control.hear(&self.health.health, &changes, now());
+        let mut usable = snapshot.usable;
         if let Some(judged) = self.control.judge(judgement, &snapshot, now()) {
             let is_verdict = (judged.usable, judged.accepting) != (snapshot.usable, snapshot.accepting);
+            usable = judged.usable;
             self.retired.push(self.around.world.snapshot.swap(Arc::new(judged)));
             // Flows that move are the workers' alone.
             if is_verdict {
-                self.count_failovers(&changes);
                 self.follow()?;
             }
         }
-        changes.into_iter().for_each(|change| self.tell_change(change));
+        for change in changes {
+            self.takeovers.hear(&change, usable, now());
+            self.tell_change(change);
+        }
+        for failover in self.takeovers.settle(now()) {
+            self.drills.note(&failover);
+            self.tell_failover(failover);
+        }
         Ok(())
     }
 
-    /// Another verdict is in force from now on: no batch that begins later sends new packets by an ISP that it
-    /// takes out.
-    fn count_failovers(&self, changes: &[Change]) {
-        let switched = now();
-        for change in changes.iter().filter(|change| change.to == IspState::Down) {
-            let duration = switched.since(change.last_good);
-            self.around.observed.telling().failovers.record(change.cause.label(), duration);
-        }
+    /// Says how long it took until other ISPs carried the packets of one that is down.
+    fn tell_failover(&self, failover: Failover) {
+        let Failover { isp, cause, took } = failover;
+        self.around.observed.telling().failovers.record(cause.label(), took);
+        let (cause, seconds) = (cause.label(), Duration::from_nanos(took.0).as_secs_f64());
+        tracing::info!(%isp, cause, "others carry its packets, {seconds:.3} s after its last sign of life");
+        self.events.tell(Event::Failover { isp, cause: cause.to_owned(), seconds });
     }
 
     /// Says what an ISP has become.

@@ -46,7 +46,14 @@ pub fn render(history: &History, selection: &Selection, state: &Path) -> String 
 }
 
 fn outage_table(outages: &[Outage]) -> String {
-    let mut table = Table::new(&[("ISP", Left), ("BEGAN", Left), ("LASTED", Right), ("CAUSE", Left), ("END", Left)]);
+    let mut table = Table::new(&[
+        ("ISP", Left),
+        ("BEGAN", Left),
+        ("LASTED", Right),
+        ("FAILOVER", Right),
+        ("CAUSE", Left),
+        ("END", Left),
+    ]);
     for outage in outages {
         let end = match outage.end {
             End::Recovered => "recovered",
@@ -54,7 +61,14 @@ fn outage_table(outages: &[Outage]) -> String {
             End::GatewayStopped => "gateway stopped",
             End::Removed => "ISP removed",
         };
-        table.row([outage.isp.clone(), date(outage.began), span(outage.seconds), outage.cause.clone(), end.to_owned()]);
+        table.row([
+            outage.isp.clone(),
+            date(outage.began),
+            span(outage.seconds),
+            outage.failover_seconds.map_or_else(|| "-".to_owned(), span),
+            outage.cause.clone(),
+            end.to_owned(),
+        ]);
     }
     table.to_string()
 }

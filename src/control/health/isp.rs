@@ -6,7 +6,7 @@ use super::path::{Path, Reach};
 use super::{Cause, Facts, Target};
 use crate::control::events::IspState;
 use crate::observe::isp_health::{IspHealth, Wait};
-use crate::units::Nanos;
+use crate::units::{Nanos, UplinkId};
 
 /// One ISP and all that is known of it.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub struct Watched {
 pub struct Change {
     /// Which ISP.
     pub isp: String,
+    /// Its id.
+    pub uplink: UplinkId,
     /// Its former state.
     pub from: IspState,
     /// Its state now.
@@ -45,8 +47,8 @@ pub struct Change {
     pub cause: Cause,
     /// How long the former state lasted.
     pub after: Nanos,
-    /// The latest sign of life by this ISP.
-    pub last_good: Nanos,
+    /// The latest sign that what `cause` is about was well, if there ever was one.
+    pub last_good: Option<Nanos>,
 }
 
 impl Watched {
@@ -128,21 +130,24 @@ impl Watched {
         }
         let change = Change {
             isp: self.facts.name.clone(),
+            uplink: self.facts.uplink,
             from: self.state,
             to: state,
             cause,
             after: now.since(self.since),
-            last_good: self.last_good(cause),
+            last_good: self.last_good(cause, now),
         };
         (self.state, self.cause, self.since) = (state, cause, now);
         self.transitions += 1;
         Some(change)
     }
 
-    /// The latest sign that whatever `cause` is about was well.
-    fn last_good(&self, cause: Cause) -> Nanos {
-        let heard = self.next_hop.last_heard();
-        if cause == Cause::Probes { self.path.last_answered().unwrap_or(heard) } else { heard }
+    fn last_good(&self, cause: Cause, now: Nanos) -> Option<Nanos> {
+        match cause {
+            Cause::Drill => Some(now),
+            Cause::Probes => self.path.last_answered(),
+            _ => self.next_hop.last_heard(),
+        }
     }
 
     /// What keeps it from carrying packets.

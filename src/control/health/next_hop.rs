@@ -27,6 +27,8 @@ pub struct NextHop {
     since: Nanos,
     /// Latest sign of life on its link; at first `since`.
     heard: Nanos,
+    /// The same, of any router so far.
+    ever_heard: Option<Nanos>,
     /// The latest question, unless it was answered.
     asked: Option<Nanos>,
     unanswered: u32,
@@ -44,6 +46,7 @@ impl NextHop {
             address: None,
             since: now,
             heard: now,
+            ever_heard: None,
             asked: None,
             unanswered: 0,
             answers: false,
@@ -55,7 +58,7 @@ impl NextHop {
     /// The router is `address` from now on.
     pub fn follow(&mut self, address: Option<Ipv6Addr>, now: Nanos) {
         if self.address != address {
-            *self = Self { address, ..Self::new(now) };
+            *self = Self { address, ever_heard: self.ever_heard, ..Self::new(now) };
         }
     }
 
@@ -63,6 +66,7 @@ impl NextHop {
     pub fn heard(&mut self, at: Nanos) {
         if at > self.heard {
             self.heard = at;
+            self.ever_heard = Some(at);
             self.asked = None;
             self.unanswered = 0;
             self.dead = false;
@@ -123,9 +127,9 @@ impl NextHop {
         self.answers
     }
 
-    /// The latest sign of life.
-    pub const fn last_heard(&self) -> Nanos {
-        self.heard
+    /// The latest sign of life on its link, of whichever router.
+    pub const fn last_heard(&self) -> Option<Nanos> {
+        self.ever_heard
     }
 
     /// All that is known of it.

@@ -27,6 +27,8 @@ pub struct Outage {
     pub seconds: f64,
     /// What told: a word, like `carrier`.
     pub cause: String,
+    /// Seconds from its last sign of life until other ISPs carried its packets; `None`: nobody sent any soon.
+    pub failover_seconds: Option<f64>,
     /// How it ended.
     pub end: End,
 }

@@ -35,7 +35,7 @@ fn history(entries: Vec<Entry>, last_alive: Option<u64>, running: bool, now: u64
 }
 
 fn outage(isp: &str, began: u64, seconds: f64, cause: &str, end: End) -> Outage {
-    Outage { isp: isp.to_owned(), began: at(began), seconds, cause: cause.to_owned(), end }
+    Outage { isp: isp.to_owned(), began: at(began), seconds, cause: cause.to_owned(), failover_seconds: None, end }
 }
 
 use IspState::{Degraded, Down, Unknown, Up};
@@ -79,6 +79,26 @@ fn outages_have_begin_duration_and_cause() {
     let of_cable = history(entries, Some(50), true, 50, &cable);
     assert_eq!(of_cable.outages, expected[2..]);
     assert_eq!(of_cable.isps(), ["cable"]);
+}
+
+#[test]
+fn a_failover_is_of_the_outage_that_goes_on() {
+    let failover = |seconds, took| {
+        entry(seconds, Event::Failover { isp: "fiber".to_owned(), cause: "probes".to_owned(), seconds: took })
+    };
+    let entries = vec![
+        started(0, None),
+        state(1, "fiber", Unknown, Up, "recovered"),
+        state(10, "fiber", Up, Down, "probes"),
+        failover(11, 2.5),
+        state(15, "fiber", Down, Up, "recovered"),
+        state(20, "fiber", Up, Down, "probes"),
+        state(25, "fiber", Down, Up, "recovered"),
+        failover(26, 1.5),
+    ];
+    let outages = history(entries, None, true, 50, &Selection::default()).outages;
+    let failovers: Vec<_> = outages.iter().map(|outage| outage.failover_seconds).collect();
+    assert_eq!(failovers, [Some(2.5), None]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub struct Stay {
     pub isp: String,
     pub state: IspState,
     pub cause: String,
+    pub failover: Option<f64>,
     pub begin: OffsetDateTime,
     pub end: OffsetDateTime,
     /// By the clock that nobody sets.
@@ -29,6 +30,7 @@ impl Stay {
             began: self.begin,
             seconds: self.seconds,
             cause: self.cause.clone(),
+            failover_seconds: self.failover,
             end: self.how,
         })
     }
@@ -58,6 +60,7 @@ impl Moment {
 struct Current {
     state: IspState,
     cause: String,
+    failover: Option<f64>,
     since: Moment,
 }
 
@@ -140,10 +143,15 @@ impl Timeline {
                     let span = Duration::try_from_secs_f64(*after_seconds).unwrap_or_default();
                     let monotonic = entry.monotonic.saturating_sub(span.as_nanos() as u64);
                     let at = self.began.map_or(entry.at, |began| (entry.at - span).max(began));
-                    Current { state: *from, cause: String::new(), since: Moment { at, monotonic } }
+                    Current { state: *from, cause: String::new(), failover: None, since: Moment { at, monotonic } }
                 });
                 self.stays.push(before.until(isp, now, End::Recovered));
-                run.isps.insert(isp.clone(), Current { state: *to, cause: cause.clone(), since: now });
+                run.isps.insert(isp.clone(), Current { state: *to, cause: cause.clone(), failover: None, since: now });
+            }
+            Event::Failover { isp, seconds, .. } => {
+                if let Some(current) = run.isps.get_mut(isp).filter(|current| current.state == IspState::Down) {
+                    current.failover = Some(*seconds);
+                }
             }
             Event::Traffic { isps } => {
                 // Also the list of all ISPs that the configuration has had at that moment.
@@ -179,7 +187,7 @@ impl Timeline {
 
 impl Current {
     const fn unknown(since: Moment) -> Self {
-        Self { state: IspState::Unknown, cause: String::new(), since }
+        Self { state: IspState::Unknown, cause: String::new(), failover: None, since }
     }
 
     fn until(self, isp: &str, end: Moment, how: End) -> Stay {
@@ -188,6 +196,7 @@ impl Current {
             isp: isp.to_owned(),
             state: self.state,
             cause: self.cause,
+            failover: self.failover,
             begin: self.since.at,
             end: end.at,
             seconds: Duration::from_nanos(nanos).as_secs_f64(),
