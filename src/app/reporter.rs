@@ -13,12 +13,13 @@ use super::GatewayError;
 use super::dataplane::{Dataplane, OpenPort, gate_counts};
 use super::explainer::Explainer;
 use super::orders::Orders;
+use crate::control::ControlReport;
 use crate::control::config::{Config, Mode};
 use crate::control::health::Health;
 use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter::{self, ListenError};
 use crate::observe::flows;
-use crate::observe::report::{MemoryReport, PortReport, QuotaUse, Report};
+use crate::observe::report::{MemoryReport, PortReport, Report};
 use crate::observe::status::Status;
 use crate::observe::view::{Facts, Observed};
 use crate::os;
@@ -115,17 +116,18 @@ impl Reporter {
     }
 
     /// Reads everything once. `memory` is what flow memory holds, `health` what is known of the ISPs, and
-    /// `quotas` what they have used of them.
+    /// `control` what else control tells of them.
     pub(super) fn report(
         &self,
         dataplane: Option<&Dataplane>,
         memory: &MemoryReport,
         health: &Health,
-        quotas: Vec<QuotaUse>,
+        control: ControlReport,
     ) {
         self.observed.refresh(os::now(), || {
             let devices = dataplane.map_or_else(Report::default, |dataplane| self.read(dataplane));
-            Report { memory: memory.clone(), health: health.report(), quotas, ..devices }
+            let ControlReport { quotas, prefixes } = control;
+            Report { memory: memory.clone(), health: health.report(), quotas, prefixes, ..devices }
         });
     }
 

@@ -2,6 +2,7 @@
 
 mod health;
 mod page;
+mod prefix;
 mod quota;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ ISP        SHARE is the part of the steering table that prefers the ISP, OF PACK
 HEALTH     what each ISP is fit for, since when and why; what one that is down waits for; what its
            router does when it is asked, and the latest packet that came in. See docs/health.md.
 PROBE      what is asked for beyond the routers: RTT of the latest answer, LOSS of the latest 20.
+PREFIX     prefixes that are learnt: what new flows get, since when, where it is learnt; former ones in their
+           grace; why the source shows something else. See docs/prefixes.md.
 QUOTA      what metered ISPs have carried in this calendar month (UTC), both ways. See docs/metered.md.
 FLOWS      those that are remembered. Companions go along with flows, for packets that name none: an
            address pair, an endpoint. `sixways flows` lists them one by one.

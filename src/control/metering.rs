@@ -21,7 +21,7 @@ impl Control {
     }
 
     /// How much of each quota is used.
-    pub fn quota_uses(&self) -> Vec<QuotaUse> {
+    pub(super) fn quota_uses(&self) -> Vec<QuotaUse> {
         let used =
             |(isp, quota): (&str, Quota)| QuotaUse { isp: isp.to_owned(), quota: quota.0, used: self.quotas.used(isp) };
         quotas(&self.config).map(used).collect()

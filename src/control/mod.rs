@@ -37,6 +37,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::hash::HashKey;
+use crate::observe::prefixes::LearntPrefix;
+use crate::observe::report::QuotaUse;
 use crate::snapshot::{Candidates, Fitness, Generation, Judgement, NeighbourTable, Snapshot, Steering};
 use crate::units::Nanos;
 use compile::{CompileError, Ingredients, compile, steering_of};
@@ -74,6 +76,15 @@ pub enum ControlError {
     /// The configuration.
     #[error(transparent)]
     Compile(#[from] CompileError),
+}
+
+/// What control tells of the ISPs, beyond their health.
+#[derive(Clone, Debug)]
+pub struct ControlReport {
+    /// Quotas, of those that have one.
+    pub quotas: Vec<QuotaUse>,
+    /// Prefixes, of those that learn theirs.
+    pub prefixes: Vec<LearntPrefix>,
 }
 
 /// Configuration, ids, kernel state and neighbours of one gateway.
@@ -204,6 +215,12 @@ impl Control {
             self.note_pairs();
         }
         Ok(news)
+    }
+
+    /// What the ISPs have used and have learnt, as of now.
+    pub fn report(&self) -> ControlReport {
+        let prefixes = self.prefixes.report(&self.written, Moment::now());
+        ControlReport { quotas: self.quota_uses(), prefixes }
     }
 
     fn note_pairs(&mut self) {

@@ -131,6 +131,8 @@ fn isps(page: &mut Page, sample: &Sample) {
     let quotas = &sample.report.quotas;
     page.family(&family::ISP_QUOTA, |rows| quotas.iter().for_each(|used| rows.row(&[&used.isp], used.quota)));
     page.family(&family::ISP_QUOTA_USED, |rows| quotas.iter().for_each(|used| rows.row(&[&used.isp], used.used)));
+    let prefixes = &sample.report.prefixes;
+    page.family(&family::PREFIX_CHANGES, |rows| prefixes.iter().for_each(|of| rows.row(&[&of.isp], of.changes)));
     page.family(&family::ISP_FLOWS, |rows| isps.iter().for_each(|isp| rows.row(&[&isp.name], sample.flows_of(isp))));
     page.family(&family::ND_PROXY, |rows| {
         for isp in isps {

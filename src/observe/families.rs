@@ -119,6 +119,8 @@ families! {
     ISP_QUOTA = "sixways_isp_quota_bytes" Gauge ["isp"];
     /// Octets that the ISP has carried this month, Ethernet headers included; only of ISPs with a quota.
     ISP_QUOTA_USED = "sixways_isp_quota_used_bytes" Gauge ["isp"];
+    /// Changes of the ISP's prefix since the start, to none included; only of ISPs whose prefix is learnt.
+    PREFIX_CHANGES = "sixways_prefix_changes_total" Counter ["isp"];
     /// Flows that have a mapping of the ISP.
     ISP_FLOWS = "sixways_isp_flows" Gauge ["isp"];
     /// Neighbor Solicitations heard on the link of an ISP with nd_proxy, by what became of them.

@@ -12,6 +12,7 @@ pub mod flows;
 pub mod isp_health;
 pub mod latency;
 pub mod nd_proxy;
+pub mod prefixes;
 pub mod report;
 pub mod sample;
 pub mod status;

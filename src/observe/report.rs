@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::flows::{Stage, class_label};
 use super::isp_health::IspHealth;
+use super::prefixes::LearntPrefix;
 use crate::flow::State;
 use crate::units::{EdgeId, PortId};
 
@@ -129,6 +130,8 @@ pub struct Report {
     pub health: Vec<IspHealth>,
     /// Those of the ISPs that have one.
     pub quotas: Vec<QuotaUse>,
+    /// Those of the ISPs that learn theirs.
+    pub prefixes: Vec<LearntPrefix>,
 }
 
 /// How much of its quota an ISP has used.

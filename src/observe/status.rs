@@ -3,6 +3,7 @@
 mod flows;
 mod health;
 mod nd_proxy;
+mod prefix;
 
 use std::net::Ipv6Addr;
 
@@ -20,6 +21,7 @@ use crate::verdict::DropReason;
 pub use flows::{EvictionStatus, FlowStatus, RecordStatus};
 pub use health::{HealthStatus, TargetStatus};
 pub use nd_proxy::NdProxyStatus;
+pub use prefix::{FormerStatus, PrefixStatus};
 
 /// The whole of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +91,8 @@ pub struct IspStatus {
     pub up: bool,
     /// What is known of its health; `None` until it was looked at.
     pub health: Option<HealthStatus>,
+    /// Its prefix, where that is learnt.
+    pub prefix: Option<PrefixStatus>,
     /// Its router, once one is known.
     pub next_hop: Option<Ipv6Addr>,
     /// Its weight.
@@ -266,12 +270,14 @@ impl Rates<'_> {
         let all: u64 = topology.isps.iter().map(|isp| self.sample.translated(isp.id, Direction::Outbound)).sum();
         let interface = topology.edges.iter().find(|edge| edge.id == isp.edge);
         let health = self.sample.report.health.iter().find(|health| health.uplink == isp.id);
+        let prefix = self.sample.report.prefixes.iter().find(|prefix| prefix.isp == isp.name);
         let quota = self.sample.report.quotas.iter().find(|quota| quota.isp == isp.name);
         IspStatus {
             name: isp.name.clone(),
             interface: interface.map(|edge| edge.name.clone()).unwrap_or_default(),
             up: isp.usable,
             health: health.map(|health| HealthStatus::of(health, self.sample.at)),
+            prefix: prefix.map(|learnt| PrefixStatus::of(learnt, self.sample.at)),
             next_hop: isp.next_hop,
             weight,
             share_by_table: isp.share,

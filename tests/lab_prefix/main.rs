@@ -85,7 +85,8 @@ fn a_new_prefix_under_load_costs_no_packet() {
 
     // Nobody delegates yet: all of it goes by the other ISP.
     all_reachable(&lab, &gateway);
-    assert!(gateway.ask(&["status"]).contains("unknown"), "{}", gateway.ask(&["status"]));
+    let status = gateway.ask(&["status"]);
+    assert!(status.contains("unknown") && status.contains("wan1.prefix: it is missing"), "{status}");
 
     let delegator = Delegator::start(&lab, OLD);
     let dhcp = client(&lab);
@@ -116,6 +117,9 @@ fn a_new_prefix_under_load_costs_no_packet() {
         let count = by_b.sources().iter().filter(|source| within(**source, prefix)).count();
         assert!(count > 10, "{count} sources in {prefix}");
     }
+
+    let status = gateway.ask(&["status"]);
+    assert!(status.contains(&format!("cable: former prefix {OLD}, its flows keep it for ")), "{status}");
 
     // Through the grace every connection goes on, those of the former prefix by it.
     let watch = Watch::start(&lab, LIVE_FLOWS);

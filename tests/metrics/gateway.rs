@@ -61,8 +61,7 @@ impl Gateway {
             gates: edges().map(|edge| (edge, GateCounts::default())).collect(),
             guards: edges().skip(1).map(|edge| (edge, GuardCounts::default())).collect(),
             memory: MemoryReport { capacity: CAPACITY, octets: octets(CAPACITY), ..MemoryReport::default() },
-            health: Vec::new(),
-            quotas: Vec::new(),
+            ..Report::default()
         };
         let flows = Arc::new(HeapFlows::new(CAPACITY));
         let now = Nanos::from_millis(60_000);

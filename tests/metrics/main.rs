@@ -17,6 +17,7 @@ use sixways::flow::{Evicted, State};
 use sixways::observe::exposition::render;
 use sixways::observe::families;
 use sixways::observe::nd_proxy::NdOutcome;
+use sixways::observe::prefixes::{CurrentPrefix, FormerPrefix, LearntPrefix};
 use sixways::observe::report::QuotaUse;
 use sixways::units::{Direction, EdgeId, Nanos, UplinkId};
 use sixways::verdict::{DropReason, Place};
@@ -57,6 +58,20 @@ fn busy_gateway() -> Gateway {
     let guard = &mut gateway.report.guards[0].1;
     (guard.passed, guard.forwarded, guard.foreign_source) = (50, 8, 9);
     gateway.report.quotas = vec![QuotaUse { isp: "cable".to_owned(), quota: 50_000_000_000, used: 50_000_001_234 }];
+    let prefix = |text: &str| text.parse().unwrap();
+    gateway.report.prefixes = vec![LearntPrefix {
+        isp: "cable".to_owned(),
+        learnt_from: "/run/sixways/wan1.prefix".to_owned(),
+        current: Some(CurrentPrefix {
+            prefix: prefix("2001:db8:2::/48"),
+            delegated: prefix("2001:db8:2::/47"),
+            age: Nanos::from_millis(3_725_000),
+            gone_at: None,
+        }),
+        former: vec![FormerPrefix { prefix: prefix("2001:db8:7::/48"), until: Nanos(u64::MAX) }],
+        trouble: None,
+        changes: 2,
+    }];
     let memory = &mut gateway.report.memory;
     memory.by_state[State::TcpEstablished as usize] = 4;
     memory.by_state[State::TcpOutbound as usize] = 1;
@@ -178,6 +193,7 @@ fn flow_memory_is_summed_over_workers_and_named_by_isp() {
         ("sixways_isp_flows{isp=\"cable\"}", 1.0),
         ("sixways_isp_quota_bytes{isp=\"cable\"}", 5e10),
         ("sixways_isp_quota_used_bytes{isp=\"cable\"}", 50_000_001_234.0),
+        ("sixways_prefix_changes_total{isp=\"cable\"}", 2.0),
         ("sixways_flow_inserts_total", 10_010.0),
         ("sixways_flow_evictions_total{kind=\"expired\"}", 5.0),
         ("sixways_flow_evictions_total{kind=\"unanswered\"}", 0.0),

@@ -32,6 +32,7 @@ fn status_of_a_gateway_as_people_read_it() {
         "cable DOWN, kept fe80::2 2 66.67 % 0.00 % 0 0 pps 0 0 pps 1",
         "cable 2 0 /s 1 0 1 0 0",
         "cable 50.0 GB 100.00 % 50.0 GB SPENT: new flows avoid it",
+        "cable 2001:db8:2::/48 1 h 2 min /run/sixways/wan1.prefix: part of 2001:db8:2::/47",
         "lan0 LAN up copy veth 2 12.3 kpps 12.3 Mbit/s 0 pps 0 bit/s",
         "wan0 ISP fiber up copy veth 2 0 pps 0 bit/s 12.3 kpps 12.3 Mbit/s",
         "No more workers than lan0 has queues, the fewest of all interfaces.",
@@ -52,8 +53,12 @@ fn status_of_a_gateway_as_people_read_it() {
     ] {
         assert!(lines.iter().any(|line| line == expected), "`{expected}` is missing in\n{page}");
     }
-    for expected in ["/etc/sixways/sixways.toml in force for ", ", sha256 0123456789ab\n", "s ago: error: the first\n"]
-    {
+    for expected in [
+        "/etc/sixways/sixways.toml in force for ",
+        ", sha256 0123456789ab\n",
+        "s ago: error: the first\n",
+        "cable: former prefix 2001:db8:7::/48, its flows keep it for ",
+    ] {
         assert!(page.contains(expected), "`{expected}` is missing in\n{page}");
     }
 }

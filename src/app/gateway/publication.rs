@@ -57,8 +57,8 @@ impl Gateway {
         let is_new = !dataplane.serves(&generation.gate.ports);
         if is_new {
             // What sockets have counted that are closed now.
-            let quotas = self.control.quota_uses();
-            self.reporter.report(Some(dataplane), self.memory.report(), &self.health.health, quotas);
+            let control = self.control.report();
+            self.reporter.report(Some(dataplane), self.memory.report(), &self.health.health, control);
         }
         dataplane.open_new(&self.around, &generation.gate)?;
         if is_new {
@@ -84,8 +84,8 @@ impl Gateway {
     fn try_restart(&mut self, generation: &Generation) -> Result<Dataplane, GatewayError> {
         let barriers = Barriers::set(&self.around, &generation.gate)?;
         if let Some(former) = self.dataplane.take() {
-            let quotas = self.control.quota_uses();
-            self.reporter.report(Some(&former), self.memory.report(), &self.health.health, quotas);
+            let control = self.control.report();
+            self.reporter.report(Some(&former), self.memory.report(), &self.health.health, control);
             if let Err(error) = former.stop() {
                 tracing::warn!(%error, "a gate could not be closed; its device is gone");
             }

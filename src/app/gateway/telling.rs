@@ -83,8 +83,8 @@ impl Gateway {
     }
 
     pub(super) fn report(&mut self) {
-        let quotas = self.control.quota_uses();
-        self.reporter.report(self.dataplane.as_ref(), self.memory.report(), &self.health.health, quotas);
+        let control = self.control.report();
+        self.reporter.report(self.dataplane.as_ref(), self.memory.report(), &self.health.health, control);
     }
 
     pub(super) fn tell_start(&self) {

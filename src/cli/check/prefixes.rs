@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::control::config::{Config, Isp, PrefixOrigin, PrefixSource, span};
+use crate::control::config::{Config, Isp, PrefixSource, span};
 use crate::control::kernel::KernelState;
 use crate::control::netlink::Netlink;
 use crate::control::prefixes::{Moment, Prefixes, Turn};
@@ -26,12 +26,8 @@ pub struct SourceReport {
 
 impl SourceReport {
     fn new(isp: &Isp, source: &PrefixSource, refused: Option<String>) -> Self {
-        let from = match &source.origin {
-            PrefixOrigin::File(path) => path.display().to_string(),
-            PrefixOrigin::Interface(interface) => format!("interface {interface}"),
-        };
         let part = source.part.length.map(|length| format!(", part {} of /{length}", source.part.subnet_id));
-        let learnt_from = from + &part.unwrap_or_default();
+        let learnt_from = source.origin.to_string() + &part.unwrap_or_default();
         let prefix = isp.mappings.first().map(|mapping| mapping.external().to_string());
         let now = match (&prefix, &refused) {
             (Some(prefix), _) => format!("{prefix} now"),

@@ -1,6 +1,6 @@
 //! [`Status`] on a terminal.
 
-use super::{health, quota};
+use super::{health, prefix, quota};
 use crate::cli::amount::{age, count, scaled, share, time};
 use crate::cli::table::{
     Side::{Left, Right},
@@ -17,6 +17,7 @@ pub fn render(status: &Status) -> String {
     let parts = [
         head(status),
         isps(status),
+        prefix::prefixes(status),
         health::health(status),
         quota::quotas(status),
         nd_proxy(status),

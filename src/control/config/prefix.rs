@@ -1,5 +1,6 @@
 //! Where the prefix of an ISP comes from when it is not written in the file.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::units::Nanos;
@@ -22,6 +23,15 @@ pub enum PrefixOrigin {
     File(PathBuf),
     /// At this device, where a DHCPv6-PD client or a router has put it.
     Interface(String),
+}
+
+impl fmt::Display for PrefixOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Interface(interface) => write!(f, "interface {interface}"),
+        }
+    }
 }
 
 /// Which part of a delegated prefix is the ISP's.

@@ -11,6 +11,12 @@ use crate::npt::{Prefix, PrefixError};
 /// Why a file does not tell a prefix.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
+    /// There is none.
+    #[error("it is missing")]
+    Missing,
+    /// Nobody has a prefix to tell.
+    #[error("it says nothing")]
+    Empty,
     /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
@@ -38,15 +44,23 @@ pub enum FileError {
     },
 }
 
-/// The prefix in the file at `path`; none where the file is missing or says nothing. A pipe or a device
-/// is not waited for.
+impl FileError {
+    /// Whether it says that there is no prefix, and not something else.
+    pub const fn is_absence(&self) -> bool {
+        matches!(self, Self::Missing | Self::Empty)
+    }
+}
+
+/// The prefix in the file at `path`. A pipe or a device is not waited for.
 ///
 /// # Errors
-/// When it says something else.
-pub fn read(path: &Path) -> Result<Option<Prefix>, FileError> {
+/// When it tells none.
+pub fn read(path: &Path) -> Result<Prefix, FileError> {
     let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Err(FileError::Missing);
+        }
         Err(error) => return Err(error.into()),
     };
     if !file.metadata()?.is_file() {
@@ -63,8 +77,8 @@ pub fn read(path: &Path) -> Result<Option<Prefix>, FileError> {
 /// The prefix in `text`. Empty lines and those that begin with `#` say nothing.
 ///
 /// # Errors
-/// When it says something else.
-pub fn parse(text: &str) -> Result<Option<Prefix>, FileError> {
+/// When it tells none.
+fn parse(text: &str) -> Result<Prefix, FileError> {
     let mut found: Option<Prefix> = None;
     for (line, text) in (1..).zip(text.lines()).map(|(line, text)| (line, text.trim())) {
         if text.is_empty() || text.starts_with('#') {
@@ -75,7 +89,7 @@ pub fn parse(text: &str) -> Result<Option<Prefix>, FileError> {
             return Err(FileError::Several { line, second: prefix });
         }
     }
-    Ok(found)
+    found.ok_or(FileError::Empty)
 }
 
 #[cfg(test)]
@@ -85,14 +99,14 @@ mod tests {
 
     #[test]
     fn a_line_is_a_prefix() {
-        let prefix = Some("2001:db8:a::/56".parse().unwrap());
+        let prefix = "2001:db8:a::/56".parse().unwrap();
         for text in ["2001:db8:a::/56", "2001:db8:a::/56\n", " 2001:DB8:a:0::/56\r\n", "# of wan0\n\n2001:db8:a::/56\n"]
         {
             assert_eq!(parse(text).unwrap(), prefix, "{text}");
         }
         assert_eq!(parse("2001:db8:a::/56\n2001:db8:a::/56\n").unwrap(), prefix, "the same twice");
         for nothing in ["", "\n\n", "# none\n"] {
-            assert_eq!(parse(nothing).unwrap(), None);
+            assert!(parse(nothing).unwrap_err().is_absence());
         }
     }
 
@@ -109,12 +123,12 @@ mod tests {
     #[test]
     fn what_is_no_file_is_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read(&dir.path().join("none")).unwrap(), None);
+        assert!(matches!(read(&dir.path().join("none")), Err(FileError::Missing)));
         assert!(matches!(read(dir.path()), Err(FileError::Irregular)));
         let pipe = dir.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         assert!(matches!(read(&pipe), Err(FileError::Irregular)));
-        assert_eq!(read(&pipe.join("below")).unwrap(), None);
+        assert!(matches!(read(&pipe.join("below")), Err(FileError::Missing)));
         let long = dir.path().join("long");
         fs::write(&long, " ".repeat(MAX_PREFIX_FILE as usize + 1)).unwrap();
         assert!(matches!(read(&long), Err(FileError::TooLong)));

@@ -31,6 +31,8 @@ struct KeptCurrent {
     delegated: Prefix,
     #[serde(with = "text")]
     external: Prefix,
+    #[serde(with = "millis")]
+    since: OffsetDateTime,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +47,11 @@ struct KeptFormer {
 impl Kept {
     pub(super) fn of(lives: &BTreeMap<String, Life>) -> Self {
         let life = |life: &Life| KeptLife {
-            current: life.current.map(|Current { delegated, external }| KeptCurrent { delegated, external }),
+            current: life.current.map(|Current { delegated, external, since }| KeptCurrent {
+                delegated,
+                external,
+                since,
+            }),
             former: life
                 .former
                 .iter()
@@ -63,17 +69,18 @@ impl Kept {
             now.after(Nanos(left.min(grace.0)))
         };
         Some(Life {
-            current: kept
-                .current
-                .as_ref()
-                .map(|KeptCurrent { delegated, external }| Current { delegated: *delegated, external: *external }),
+            current: kept.current.as_ref().map(|current| Current {
+                delegated: current.delegated,
+                external: current.external,
+                since: current.since,
+            }),
             former: kept
                 .former
                 .iter()
                 .map(|former| Former { external: former.external, until: left(former.until) })
                 .collect(),
             gone_at: kept.current.as_ref().map(|_| now.after(grace).nanos),
-            refused: None,
+            ..Life::default()
         })
     }
 }

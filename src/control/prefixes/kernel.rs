@@ -6,24 +6,43 @@ use crate::control::kernel::{KernelState, RouteKind, TABLE_MAIN};
 use crate::limits::SHORTEST_DELEGATION;
 use crate::npt::Prefix;
 
-/// More than one prefix that could be meant.
+/// Why a device does not tell a prefix.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has several: {}; name a device that has one of them, or let the client write a file", .0.join(", "))]
-pub struct Several(Vec<String>);
+pub enum Unseen {
+    /// There is no such device.
+    #[error("there is none of this name")]
+    NoDevice,
+    /// Nobody has given it one.
+    #[error("it has no address of a prefix that is not the site's own")]
+    NoAddress,
+    /// The loopback device has no delegation.
+    #[error("there is no `unreachable` route for a delegation")]
+    NoRoute,
+    /// More than one that could be meant.
+    #[error("it has several: {}; name a device that has one of them, or let the client write a file", .0.join(", "))]
+    Several(Vec<String>),
+}
+
+impl Unseen {
+    /// Whether there is no prefix, and not several.
+    pub const fn is_absence(&self) -> bool {
+        !matches!(self, Self::Several(_))
+    }
+}
 
 /// The prefix at `interface`: the delegation that an address there is out of, else that address's own
 /// prefix. A delegation is the prefix of a route that refuses: what is not handed on goes nowhere (RFC 7084
 /// WPD-5). Whatever lies in `internal`, the site's own prefixes, is none. Of several, the `known` one.
 ///
 /// # Errors
-/// When there are several and none is known.
+/// When there is none, or there are several and none is known.
 pub fn seen_at(
     kernel: &KernelState,
     interface: &str,
     internal: &[Prefix],
     known: Option<Prefix>,
-) -> Result<Option<Prefix>, Several> {
-    let Some(link) = kernel.link(interface) else { return Ok(None) };
+) -> Result<Prefix, Unseen> {
+    let link = kernel.link(interface).ok_or(Unseen::NoDevice)?;
     let foreign = |prefix: &Prefix| !internal.iter().any(|internal| internal.overlaps(*prefix));
     let delegations = || {
         let routes = kernel.routes.iter().filter(|route| route.table == TABLE_MAIN && route.kind == RouteKind::Refuse);
@@ -47,9 +66,9 @@ pub fn seen_at(
     }
     let found = if whole.is_empty() { own } else { whole };
     match known.filter(|known| found.contains(known)) {
-        Some(known) => Ok(Some(known)),
-        None if found.len() > 1 => Err(Several(found.iter().map(Prefix::to_string).collect())),
-        None => Ok(found.first().copied()),
+        Some(known) => Ok(known),
+        None if found.len() > 1 => Err(Unseen::Several(found.iter().map(Prefix::to_string).collect())),
+        None => found.first().copied().ok_or(if link.loopback { Unseen::NoRoute } else { Unseen::NoAddress }),
     }
 }
 
@@ -82,10 +101,10 @@ mod tests {
         }
     }
 
-    fn seen(kernel: &KernelState, interface: &str, known: Option<&str>) -> Result<Option<String>, Several> {
+    fn seen(kernel: &KernelState, interface: &str, known: Option<&str>) -> Result<String, Unseen> {
         let internal = ["fd12:3456:789a::/48".parse().unwrap()];
         let known = known.map(|known| known.parse().unwrap());
-        seen_at(kernel, interface, &internal, known).map(|prefix| prefix.map(|prefix| prefix.to_string()))
+        seen_at(kernel, interface, &internal, known).map(|prefix| prefix.to_string())
     }
 
     #[test]
@@ -99,31 +118,28 @@ mod tests {
             ],
             &["2001:db8:a::/56", "2001:db8:b::/48", "fd12:3456:789a::/48"],
         );
-        assert_eq!(seen(&kernel, "wan0", None).unwrap().unwrap(), "2001:db8:a::/56", "and not the link's own");
-        assert_eq!(seen(&kernel, "lan0", None).unwrap().unwrap(), "2001:db8:b::/48", "and nothing of the site's");
-        assert_eq!(seen(&kernel, "wan7", None).unwrap(), None);
+        assert_eq!(seen(&kernel, "wan0", None).unwrap(), "2001:db8:a::/56", "and not the link's own");
+        assert_eq!(seen(&kernel, "lan0", None).unwrap(), "2001:db8:b::/48", "and nothing of the site's");
+        assert_eq!(seen(&kernel, "wan7", None), Err(Unseen::NoDevice));
     }
 
     #[test]
     fn without_a_delegation_the_links_prefix_is_taken() {
         let kernel = kernel(&[(2, "2001:db8:f::2", 64), (2, "2001:db8:f:1::7", 128), (2, "fe80::1", 64)], &[]);
-        assert_eq!(seen(&kernel, "wan0", None).unwrap().unwrap(), "2001:db8:f::/64");
-        assert_eq!(seen(&kernel, "lan0", None).unwrap(), None);
+        assert_eq!(seen(&kernel, "wan0", None).unwrap(), "2001:db8:f::/64");
+        assert_eq!(seen(&kernel, "lan0", None), Err(Unseen::NoAddress));
+        assert_eq!(seen(&kernel, "lo", None), Err(Unseen::NoRoute));
     }
 
     #[test]
     fn the_loopback_device_stands_for_the_refusing_routes() {
         let one = kernel(&[], &["2001:db8:a::/56", "fd00::/8", "2001:db8::/96", "::/0"]);
-        assert_eq!(seen(&one, "lo", None).unwrap().unwrap(), "2001:db8:a::/56");
-        assert_eq!(seen(&one, "wan0", None).unwrap(), None);
+        assert_eq!(seen(&one, "lo", None).unwrap(), "2001:db8:a::/56");
+        assert_eq!(seen(&one, "wan0", None), Err(Unseen::NoAddress));
         let two = kernel(&[], &["2001:db8:a::/56", "2001:db8:b::/56"]);
         let error = seen(&two, "lo", None).unwrap_err().to_string();
         assert!(error.contains("2001:db8:a::/56, 2001:db8:b::/56"), "{error}");
-        assert_eq!(
-            seen(&two, "lo", Some("2001:db8:b::/56")).unwrap().unwrap(),
-            "2001:db8:b::/56",
-            "the known one stays"
-        );
+        assert_eq!(seen(&two, "lo", Some("2001:db8:b::/56")).unwrap(), "2001:db8:b::/56", "the known one stays");
     }
 
     #[test]
@@ -131,7 +147,6 @@ mod tests {
         let mut kernel = kernel(&[(2, "2001:db8:a::1", 64), (2, "2001:db8:b::1", 64)], &[]);
         assert!(seen(&kernel, "wan0", None).is_err());
         kernel.addresses[0].deprecated = true;
-        let seen = seen(&kernel, "wan0", Some("2001:db8:a::/64")).unwrap();
-        assert_eq!(seen.unwrap(), "2001:db8:b::/64");
+        assert_eq!(seen(&kernel, "wan0", Some("2001:db8:a::/64")).unwrap(), "2001:db8:b::/64");
     }
 }

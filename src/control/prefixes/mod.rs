@@ -8,6 +8,7 @@ mod history;
 mod kept;
 mod kernel;
 mod part;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +26,16 @@ pub use history::{History, Record};
 pub use kept::Kept;
 pub use part::{Unfit, alone, part_of};
 
-/// What is seen at the source of an ISP's prefix: a prefix, none, or why that cannot be told.
-pub type Sight = Result<Option<Prefix>, String>;
+/// What is seen at the source of an ISP's prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A prefix.
+    Prefix(Prefix),
+    /// That there is none, and how that is seen.
+    Nothing(String),
+    /// Something else, and why it is not taken.
+    Unfit(String),
+}
 
 /// Now, by both clocks: times that outlast a reboot are times of day.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +50,11 @@ impl Moment {
     /// Now.
     pub fn now() -> Self {
         Self { nanos: os::now(), at: OffsetDateTime::now_utc() }
+    }
+
+    /// The time since `past`; none where the clock has gone back.
+    fn age_of(self, past: OffsetDateTime) -> Nanos {
+        Nanos(u64::try_from((self.at - past).whole_nanoseconds()).unwrap_or(0))
     }
 
     fn after(self, span: Nanos) -> Self {
@@ -95,8 +109,18 @@ struct Life {
     former: Vec<Former>,
     /// When it counts as gone, unless it is seen again.
     gone_at: Option<Nanos>,
-    /// Why what is seen is not taken, once it has been told.
-    refused: Option<String>,
+    /// Why what is in force is not what was seen last.
+    trouble: Option<Trouble>,
+    /// How often another prefix, or none, came into force in this run.
+    changes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// Nothing is seen.
+    Absent(String),
+    /// It is not taken, which has been told.
+    Refused(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +129,8 @@ struct Current {
     delegated: Prefix,
     /// The ISP's part of it.
     external: Prefix,
+    /// Since when that is in force.
+    since: OffsetDateTime,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +172,7 @@ impl Prefixes {
             let wanted = life.current.map(|current| (current.delegated, part_of(current.delegated, source.part)));
             match wanted.map(|(delegated, part)| (delegated, part.and_then(|part| alone(part).map(|()| part)))) {
                 Some((delegated, Ok(external))) => {
-                    news.extend(life.change(isp, source, Some(Current { delegated, external }), now));
+                    news.extend(life.change(isp, source, Some(Current { delegated, external, since: now.at }), now));
                 }
                 Some((_, Err(unfit))) => {
                     news.extend(life.change(isp, source, None, now));
@@ -164,24 +190,24 @@ impl Prefixes {
         let Some(source) = &isp.source else { return Vec::new() };
         let mut life = self.lives.remove(&isp.name).unwrap_or_default();
         let news = match sight {
-            Err(reason) => {
+            Sight::Unfit(reason) => {
                 life.gone_at = None;
                 life.refuse(isp, reason).into_iter().collect()
             }
-            Ok(None) => {
-                life.refused = None;
+            Sight::Nothing(reason) => {
+                life.trouble = Some(Trouble::Absent(reason));
                 if life.current.is_some() {
                     life.gone_at.get_or_insert(now.after(Nanos(PREFIX_ABSENCE_NANOS)).nanos);
                 }
                 Vec::new()
             }
-            Ok(Some(delegated)) => {
+            Sight::Prefix(delegated) => {
                 life.gone_at = None;
                 let part = part_of(delegated, source.part);
                 match part.and_then(|part| alone(part, config, self.others(config, &isp.name)).map(|()| part)) {
                     Ok(external) => {
-                        life.refused = None;
-                        life.change(isp, source, Some(Current { delegated, external }), now)
+                        life.trouble = None;
+                        life.change(isp, source, Some(Current { delegated, external, since: now.at }), now)
                     }
                     Err(unfit) => life.refuse(isp, unfit.to_string()).into_iter().collect(),
                 }
@@ -234,13 +260,19 @@ impl Prefixes {
 
     /// What is seen at the source of `isp` now.
     fn sight(&self, config: &Config, isp: &Isp, kernel: &KernelState) -> Option<Sight> {
-        Some(match &isp.source.as_ref()?.origin {
-            PrefixOrigin::File(path) => file::read(path).map_err(|error| format!("{}: {error}", path.display())),
+        let origin = &isp.source.as_ref()?.origin;
+        let seen = match origin {
+            PrefixOrigin::File(path) => file::read(path).map_err(|error| (error.is_absence(), error.to_string())),
             PrefixOrigin::Interface(interface) => {
                 let known = self.lives.get(&isp.name).and_then(|life| Some(life.current?.delegated));
                 kernel::seen_at(kernel, interface, &config.site.internal, known)
-                    .map_err(|error| format!("interface {interface}: {error}"))
+                    .map_err(|error| (error.is_absence(), error.to_string()))
             }
+        };
+        Some(match seen {
+            Ok(prefix) => Sight::Prefix(prefix),
+            Err((true, reason)) => Sight::Nothing(format!("{origin}: {reason}")),
+            Err((false, reason)) => Sight::Unfit(format!("{origin}: {reason}")),
         })
     }
 
@@ -259,6 +291,14 @@ impl Prefixes {
     }
 }
 
+impl Trouble {
+    fn reason(&self) -> &str {
+        match self {
+            Self::Absent(reason) | Self::Refused(reason) => reason,
+        }
+    }
+}
+
 fn tell(isp: &Isp, what: Turn) -> News {
     News { isp: isp.name.clone(), what }
 }
@@ -267,11 +307,14 @@ impl Life {
     /// New flows get `next` from now on. The former prefix goes on for the grace, unless an address of it
     /// could be one of the new one's, too.
     fn change(&mut self, isp: &Isp, source: &PrefixSource, next: Option<Current>, now: Moment) -> Vec<News> {
-        let old = std::mem::replace(&mut self.current, next).map(|current| current.external);
-        let new = next.map(|current| current.external);
+        let former = std::mem::replace(&mut self.current, next);
+        let (old, new) = (former.map(|current| current.external), next.map(|current| current.external));
         if old == new {
+            // Perhaps the same part of another delegation.
+            self.current = next.zip(former).map(|(next, former)| Current { since: former.since, ..next });
             return Vec::new();
         }
+        self.changes += 1;
         let mut news = vec![tell(isp, Turn::Changed { old, new })];
         self.former.extend(old.map(|external| Former { external, until: now.after(source.grace) }));
         // It is no former one any more.
@@ -286,7 +329,8 @@ impl Life {
 
     /// Says once why what is seen is not taken.
     fn refuse(&mut self, isp: &Isp, reason: String) -> Option<News> {
-        let told = self.refused.replace(reason.clone()).is_some_and(|told| told == reason);
+        let refused = Some(Trouble::Refused(reason.clone()));
+        let told = std::mem::replace(&mut self.trouble, refused.clone()) == refused;
         (!told).then(|| tell(isp, Turn::Refused(reason)))
     }
 }

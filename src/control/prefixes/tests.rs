@@ -30,7 +30,7 @@ fn prefix(text: &str) -> Prefix {
 /// `cable` shows `text`.
 fn cable(prefixes: &mut Prefixes, text: &str, seconds: u64) -> Vec<Turn> {
     let config = plain();
-    let sight = Ok((!text.is_empty()).then(|| prefix(text)));
+    let sight = if text.is_empty() { Sight::Nothing("it is missing".to_owned()) } else { Sight::Prefix(prefix(text)) };
     prefixes.see(&config, &config.isps[1], sight, at(seconds)).into_iter().map(|news| news.what).collect()
 }
 
@@ -98,11 +98,11 @@ fn what_is_unfit_is_told_once_and_changes_nothing() {
         assert_eq!(cable(&mut prefixes, unfit, 2), [], "once");
     }
     let config = plain();
-    let garbage = prefixes.see(&config, &config.isps[1], Err("line 1: garbage".to_owned()), at(3));
+    let garbage = prefixes.see(&config, &config.isps[1], Sight::Unfit("line 1: garbage".to_owned()), at(3));
     assert_eq!(garbage, [News { isp: "cable".to_owned(), what: Turn::Refused("line 1: garbage".to_owned()) }]);
     assert!(prefixes.advance(&config, at(1000)).is_empty(), "garbage is not absence");
     assert_eq!(has(&prefixes), (vec![A.to_owned()], vec![]));
-    let wave = prefixes.see(&config, &config.isps[2], Ok(Some(prefix("2001:db8:a:5::/64"))), at(4));
+    let wave = prefixes.see(&config, &config.isps[2], Sight::Prefix(prefix("2001:db8:a:5::/64")), at(4));
     assert!(matches!(&wave[..], [News { what: Turn::Refused(said), .. }] if said.contains("cable")), "{wave:?}");
 }
 
@@ -196,4 +196,32 @@ fn history_tells_which_pairs_were_in_force() {
     assert_eq!(history.begins(), Some(at(0).at));
     let text = serde_json::to_string(&history).unwrap();
     assert_eq!(serde_json::from_str::<History>(&text).unwrap(), history);
+}
+
+#[test]
+fn status_is_told_what_is_in_force_and_what_is_wrong() {
+    let config = plain();
+    let mut prefixes = Prefixes::default();
+    let said = |prefixes: &Prefixes, seconds| prefixes.report(&config, at(seconds)).swap_remove(0);
+    let never = said(&prefixes, 0);
+    assert_eq!((never.isp.as_str(), never.learnt_from.as_str(), never.current), ("cable", "/run/none", None));
+    cable(&mut prefixes, "", 0);
+    assert_eq!(said(&prefixes, 0).trouble.unwrap(), "it is missing");
+    cable(&mut prefixes, A, 1);
+    cable(&mut prefixes, B, 11);
+    cable(&mut prefixes, B, 13);
+    let found = said(&prefixes, 14);
+    let current = found.current.unwrap();
+    assert_eq!((current.prefix, current.age, current.gone_at), (prefix(B), Nanos(3_000_000_000), None));
+    let former: Vec<_> = found.former.iter().map(|former| (former.prefix, former.until)).collect();
+    assert_eq!((former, found.changes, found.trouble), (vec![(prefix(A), at(71).nanos)], 2, None));
+    cable(&mut prefixes, "2000::/12", 15);
+    let refused = said(&prefixes, 15);
+    assert!(refused.trouble.unwrap().contains("shorter than /16") && refused.changes == 2);
+    cable(&mut prefixes, "", 20);
+    assert_eq!(said(&prefixes, 20).current.unwrap().gone_at, Some(at(22).nanos));
+    let (again, _) = Prefixes::restore(&prefixes.kept(), &config, at(111));
+    assert_eq!(said(&again, 111).current.unwrap().age, Nanos(100_000_000_000), "over restarts");
+    prefixes.advance(&config, at(22));
+    assert_eq!((said(&prefixes, 22).current, said(&prefixes, 22).changes), (None, 3));
 }
