@@ -42,7 +42,8 @@ fn nobody_but_its_own_flows_notices_the_loss_of_an_isp() {
     let Some(lab) = Lab::start(2) else { return };
     stand::set_up(&lab);
     let _services = services::Stand::set_up(&lab);
-    let mut gateway = Gateway::start_with(&lab, &(config() + SITE));
+    let text = settings::with_prefix_file(&lab, &(config() + SITE));
+    let mut gateway = Gateway::start_with(&lab, &text);
     let mut steps = Steps::new(&lab);
     for (name, fault, with_site, bound) in [
         ("the cable is pulled", Fault::Carrier, false, 1),
@@ -65,7 +66,7 @@ fn nobody_but_its_own_flows_notices_the_loss_of_an_isp() {
         assert!(outcome.lost > 0 && outcome.beside["failovers"] == 0.0, "{outcome:?}");
     });
     steps.step("reloaded under load", &mut gateway, |gateway| {
-        judge(&settings::reloads(&lab, gateway, &(config() + SITE), 20, LOAD));
+        judge(&settings::reloads(&lab, gateway, &text, 20, LOAD));
     });
     steps.step("killed under load and started again", &mut gateway, |gateway| {
         let outcome = life::kill(&lab, gateway, LOAD);
@@ -80,6 +81,8 @@ fn nobody_but_its_own_flows_notices_the_loss_of_an_isp() {
         let few = 4.0 * outcome.beside["flaps"] + 10.0;
         assert!(outcome.beside["generations"] < few && outcome.beside["more descriptors"] < 5.0, "{outcome:?}");
     });
+    // Last: ISP A's flows have another prefix after it.
+    steps.step("another prefix under load", &mut gateway, |_| judge(&settings::prefix_change(&lab, LOAD)));
     steps.finish();
 }
 

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::cases::{self, Outcome};
+use crate::lab::Lab;
 use crate::lab::gateway::Gateway;
-use crate::lab::{ISP_A, Lab};
 use crate::stand::Fault;
 use crate::streams::Streams;
 use crate::{SITE, config, life, services, settings, stand};
@@ -54,11 +54,9 @@ fn measure() {
     let Some(lab) = Lab::start(2) else { return };
     stand::set_up(&lab);
     let _services = services::Stand::set_up(&lab);
-    let (file, line) = settings::prefix_file(&lab);
-    std::fs::write(file, format!("{ISP_A}\n")).expect("a prefix can be written");
     let config = match &*name {
         TUNED => config().replace("weight = 3", TUNING),
-        PREFIX => config().replace(&format!("prefix = \"{ISP_A}\""), &line),
+        PREFIX => settings::with_prefix_file(&lab, &config()),
         _ => config(),
     };
     let mut gateway = Gateway::start_with(&lab, &(config + SITE));

@@ -30,16 +30,21 @@ pub fn reloads(lab: &Lab, gateway: &Gateway<'_>, text: &str, count: u32, load: u
     })
 }
 
-/// Where ISP A's prefix stands, and the line that says so in the configuration.
-pub fn prefix_file(lab: &Lab) -> (PathBuf, String) {
-    let file = lab.dir.join("fiber.prefix");
+/// `text` with ISP A's prefix in a file, which is written.
+pub fn with_prefix_file(lab: &Lab, text: &str) -> String {
+    let file = prefix_file(lab);
+    std::fs::write(&file, format!("{ISP_A}\n")).expect("a prefix can be written");
     let line = format!("prefix = {{ file = \"{}\" }}", file.display());
-    (file, line)
+    text.replace(&format!("prefix = \"{ISP_A}\""), &line)
+}
+
+fn prefix_file(lab: &Lab) -> PathBuf {
+    lab.dir.join("fiber.prefix")
 }
 
 /// ISP A delegates another prefix than before, under load.
 pub fn prefix_change(lab: &Lab, load: u32) -> Outcome {
-    let (file, _) = prefix_file(lab);
+    let file = prefix_file(lab);
     let former = std::fs::read_to_string(&file).expect("a prefix");
     let prefix = if former.trim() == ISP_A { OTHER_PREFIX } else { ISP_A };
     under_load(lab, load, || {
