@@ -238,6 +238,9 @@ limits! {
     NOTIFY_TRIES: u32 = 3, "tries";
     /// Time between them.
     NOTIFY_RETRY_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Time between two times that is kept what the ISPs have carried since the event log last told it: a gateway
+    /// that is killed forgets no more.
+    TRAFFIC_DRAFT_NANOS: u64 = 30_000_000_000, "nanoseconds";
     /// Time that an ending gateway waits for its last events to be told.
     NOTIFY_FAREWELL_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Time that an ending gateway waits for its event log to be written.
@@ -264,6 +267,8 @@ pub const MAX_FLOW_TIMEOUT: Nanos = Nanos(MAX_FLOW_TIMEOUT_NANOS);
 pub const FAILBACK_WINDOW: Nanos = Nanos(FAILBACK_WINDOW_NANOS);
 /// [`FAILOVER_PATIENCE_NANOS`] as a span.
 pub const FAILOVER_PATIENCE: Nanos = Nanos(FAILOVER_PATIENCE_NANOS);
+/// [`TRAFFIC_DRAFT_NANOS`] as a span.
+pub const TRAFFIC_DRAFT: Nanos = Nanos(TRAFFIC_DRAFT_NANOS);
 /// [`QUOTA_SAVE_NANOS`] as a span.
 pub const QUOTA_SAVE: Nanos = Nanos(QUOTA_SAVE_NANOS);
 /// [`FLOW_WALK_NANOS`] as a span.

@@ -176,7 +176,7 @@ impl Gateway {
             orders,
             events,
             addressees,
-            traffic: TrafficMeter::new(OffsetDateTime::now_utc()),
+            traffic: TrafficMeter::new(OffsetDateTime::now_utc(), now()),
             interfaces: Interfaces::default(),
             drills: Drills::default(),
             takeovers: Takeovers::default(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::notify::{Addressees, Notifier};
-use crate::control::events::{Entry, Event, EventLog, Events};
+use crate::control::events::{self, Entry, Event, EventLog, Events};
 use crate::limits::EVENT_LOG_TOUCH_NANOS;
 use crate::observe::telling::TellingCounters;
 use crate::os::now;
@@ -20,6 +20,8 @@ pub(super) struct Recorder {
     log: EventLog,
     /// Events that the disk has refused since it took the last one.
     refused: u64,
+    /// Whether the disk has refused the latest draft.
+    draft_refused: bool,
     addressees: Addressees,
     notifier: Option<Notifier>,
     counters: Arc<TellingCounters>,
@@ -28,7 +30,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Writes into the log in `directory`, and tells `addressees`.
     pub(super) fn new(directory: &Path, addressees: Addressees, counters: Arc<TellingCounters>) -> Self {
-        Self { log: EventLog::new(directory), refused: 0, addressees, notifier: None, counters }
+        Self { log: EventLog::new(directory), refused: 0, draft_refused: false, addressees, notifier: None, counters }
     }
 
     /// When a gateway last was alive, if one ever was.
@@ -44,9 +46,13 @@ impl Recorder {
         let (events, inbox) = Events::channel();
         let quiet = Duration::from_nanos(EVENT_LOG_TOUCH_NANOS);
         let write = move || {
-            inbox.serve(quiet, |mut entries| {
+            if let Err(error) = self.settle_draft() {
+                tracing::warn!(%error, "what the ISPs had carried when the gateway was killed is not in the event log");
+            }
+            inbox.serve(quiet, |mut entries, draft| {
                 entries.extend(self.notify(&entries));
                 self.record(entries);
+                self.keep(draft);
             });
         };
         thread::Builder::new().name("events".to_owned()).spawn(write)?;
@@ -64,6 +70,24 @@ impl Recorder {
             });
         }
         self.notifier.as_mut()?.offer(entries, now())
+    }
+
+    /// Puts into the log what a gateway that was killed had not told yet.
+    fn settle_draft(&mut self) -> io::Result<()> {
+        let recorded = events::read(self.log.directory()).map_err(|(_, error)| error)?;
+        if let Some(entry) = events::unrecorded(self.log.directory(), &recorded)? {
+            self.log.append(&[entry])?;
+        }
+        events::remove_draft(self.log.directory())
+    }
+
+    fn keep(&mut self, draft: Option<Entry>) {
+        let Some(entry) = draft else { return };
+        let kept = events::keep_draft(self.log.directory(), &entry);
+        if let (Err(error), false) = (&kept, self.draft_refused) {
+            tracing::warn!(%error, "a gateway that is killed now will not have told what the ISPs carried of late");
+        }
+        self.draft_refused = kept.is_err();
     }
 
     fn record(&mut self, mut entries: Vec<Entry>) {
@@ -102,6 +126,68 @@ impl Recorder {
 mod tests {
     use super::*;
     use crate::control::events;
+
+    fn traffic(counted_from: u64, received_bytes: u64) -> Event {
+        let isp = events::IspTraffic { isp: "fiber".to_owned(), received_bytes, ..Default::default() };
+        Event::Traffic { counted_from: Some(counted_from), isps: vec![isp] }
+    }
+
+    /// A gateway on `state`, and what the thread of its recorder gets to do.
+    fn run(state: &Path, life: impl FnOnce(&Events)) {
+        let recorder = Recorder::new(state, Addressees::default(), Arc::default());
+        let events = recorder.start().unwrap();
+        life(&events);
+        assert!(events.flush(Duration::from_secs(60)));
+    }
+
+    /// What `sixways history` would sum up, event by event.
+    fn carried(state: &Path) -> Vec<u64> {
+        let recorded = events::read(state).unwrap();
+        let unrecorded = events::unrecorded(state, &recorded).unwrap();
+        let isps = recorded.with(unrecorded).entries.into_iter().filter_map(|entry| match entry.event {
+            Event::Traffic { isps, .. } => Some(isps),
+            _ => None,
+        });
+        isps.flatten().map(|isp| isp.received_bytes).collect()
+    }
+
+    #[test]
+    fn what_a_killed_gateway_had_carried_is_told_once_whenever_it_was_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path();
+        // Killed amid an hour.
+        run(state, |events| {
+            events.tell(traffic(10, 1000));
+            events.draft(traffic(20, 300));
+            events.draft(traffic(20, 500));
+        });
+        assert_eq!(carried(state), [1000, 500], "before anybody has started again");
+        // Killed after the hour was told, and before anything was drafted of the next.
+        run(state, |events| {
+            events.draft(traffic(30, 70));
+            assert!(events.flush(Duration::from_secs(60)));
+            assert_eq!(carried(state), [1000, 500, 70], "while it runs");
+            events.tell(traffic(30, 80));
+        });
+        assert_eq!(carried(state), [1000, 500, 80]);
+        let in_log = events::read(state).unwrap().entries.len();
+        // Stopped, and a third one that tells nothing.
+        run(state, |_| {});
+        assert_eq!(carried(state), [1000, 500, 80]);
+        assert_eq!((events::read(state).unwrap().entries.len(), in_log), (3, 3));
+        assert!(!state.join("traffic.json").exists());
+    }
+
+    #[test]
+    fn a_damaged_draft_is_an_error_and_costs_no_event() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("traffic.json"), "{").unwrap();
+        let recorded = events::read(directory.path()).unwrap();
+        assert!(events::unrecorded(directory.path(), &recorded).is_err());
+        run(directory.path(), |events| events.tell(traffic(10, 7)));
+        run(directory.path(), |events| events.draft(traffic(20, 8)));
+        assert_eq!(carried(directory.path()), [7, 8]);
+    }
 
     #[test]
     fn what_the_disk_refuses_is_counted_and_said_later() {

@@ -6,7 +6,7 @@ mod since;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use time::OffsetDateTime;
 
 use self::since::Since;
@@ -24,7 +24,7 @@ OUTAGES       each time that an ISP was down, what told first (carrier: its link
 AVAILABILITY  the part of the time in which the ISP could carry packets, of the time in which its
               state was known, by month. Rehearsed outages do not count. KNOWN is that time; what it
               lacks of the month is the gateway's own absence, or that nothing was known yet.
-              RECEIVED and SENT are written once an hour and at the end: kill -9 loses up to an hour.
+              RECEIVED and SENT are kept twice a minute: they lag, and kill -9 loses, half a minute.
 GATEWAY AWAY  when no gateway forwarded. Nobody knows how the ISPs were then: that is no outage of
               theirs. ~ marks an end that nobody announced, known to within 10 s.
 
@@ -53,6 +53,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(recorded) => recorded,
         Err((path, error)) => bail!("cannot read {}: {error}", path.display()),
     };
+    let unrecorded = events::unrecorded(&args.state, &recorded);
+    let recorded = recorded.with(unrecorded.context("what the ISPs have carried of late cannot be read")?);
     let now = OffsetDateTime::now_utc();
     let running = StateDir::is_in_use(&args.state)?;
     let selection = Selection { since: args.since.map(|since| since.before(now)), isp: args.isp.clone() };

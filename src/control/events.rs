@@ -3,6 +3,7 @@
 //! Whoever makes something happen holds an [`Events`] and tells it. Telling is a push into a
 //! bounded queue: it never waits, whatever disk, hook or web server do.
 
+mod draft;
 mod log;
 mod queue;
 
@@ -13,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 pub use crate::observe::isp_health::IspState;
 use crate::os;
 use crate::units::Nanos;
+pub use draft::{keep as keep_draft, remove as remove_draft, unrecorded};
 pub use log::{EventLog, Recorded, read};
 pub use queue::{Events, Inbox};
 
@@ -210,6 +212,9 @@ events! {
     }
     /// What the ISPs have carried since the former event of this kind; once an hour and at the end.
     Traffic = "traffic" {
+        /// `monotonic` of the moment from which on it is counted: no two events of this kind have the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        counted_from: Option<u64>,
         /// Each of them.
         isps: Vec<IspTraffic>,
     }

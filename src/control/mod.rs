@@ -30,6 +30,7 @@ pub mod socket;
 pub mod state;
 pub mod stays;
 pub mod takeovers;
+mod whole_file;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! its owner's eyes only, and written whole by rename.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::control::ids::Ids;
 use crate::control::intents;
 use crate::control::prefixes::{self, History};
 use crate::control::quotas::Carried;
+use crate::control::whole_file;
 use crate::hash::{HashKey, KEY_WORDS};
 use crate::limits::STATE_LOCK_RETRY_NANOS;
 
@@ -210,18 +211,10 @@ impl StateDir {
 
     fn store<T: Serialize>(&self, file: &str, content: &T) -> Result<(), StateError> {
         let path = self.path.join(file);
-        self.store_at(&path, content).map_err(|source| StateError::Io { what: "write", path, source })
-    }
-
-    fn store_at<T: Serialize>(&self, path: &Path, content: &T) -> io::Result<()> {
-        let text = serde_json::to_vec(&Versioned { version: VERSION, content })?;
-        // The lock makes us the only writer, and of each file there is one at a time, so a fixed name for the new file will do.
-        let new = path.with_extension("new");
-        let mut file = private(OpenOptions::new().create(true).truncate(true), &new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        File::open(&self.path)?.sync_all()
+        let text = serde_json::to_vec(&Versioned { version: VERSION, content }).map_err(io::Error::from);
+        // The lock makes us the only writer.
+        let stored = text.and_then(|text| whole_file::replace(&path, &text));
+        stored.map_err(|source| StateError::Io { what: "write", path, source })
     }
 }
 

@@ -85,6 +85,11 @@ impl EventLog {
         Ok(())
     }
 
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The latest file, with room for `octets` more.
     fn current(&mut self, octets: u64) -> io::Result<File> {
         let file = match self.file.take() {
@@ -136,6 +141,19 @@ pub struct Recorded {
     pub unreadable: usize,
     /// When a gateway last wrote or touched it.
     pub last_alive: Option<OffsetDateTime>,
+}
+
+impl Recorded {
+    /// With what the log does not have yet, at its place in time.
+    #[must_use]
+    pub fn with(mut self, unrecorded: Option<Entry>) -> Self {
+        if let Some(entry) = unrecorded {
+            let is_later = |other: &Entry| other.at > entry.at && other.monotonic > entry.monotonic;
+            let place = self.entries.iter().rposition(|other| !is_later(other)).map_or(0, |last| last + 1);
+            self.entries.insert(place, entry);
+        }
+        self
+    }
 }
 
 /// Reads the log in `directory`, also while a gateway writes it. Where there is none, nothing is recorded.
@@ -204,6 +222,13 @@ mod tests {
         assert_eq!(generations(directory.path()), [1, 2, 3]);
         let mode = fs::metadata(path(directory.path(), 0)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_not_in_the_log_yet_has_its_place_in_time() {
+        let (first, unrecorded, last) = (entry(1), entry(2), entry(3));
+        let recorded = Recorded { entries: vec![first.clone(), last.clone()], ..Recorded::default() };
+        assert_eq!(recorded.with(Some(unrecorded.clone())).entries, [first, unrecorded, last]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::limits::EVENT_QUEUE;
 /// What the queue carries.
 enum Message {
     Told(Entry),
+    /// What is to be told later, as far as it is known.
+    Draft(Entry),
     /// Everything before it is written: say so.
     Flush(Sender<()>),
 }
@@ -47,6 +49,12 @@ impl Events {
         }
     }
 
+    /// Says what will be told later unless the gateway is killed before. Never waits; a draft that finds the queue
+    /// full is left out, since another one follows.
+    pub fn draft(&self, event: Event) {
+        let _ = self.queue.try_send(Message::Draft(Entry::now(event)));
+    }
+
     /// Waits until all that was told before is written, `patience` at most. Returns whether it is.
     pub fn flush(&self, patience: Duration) -> bool {
         let (done, is_done) = channel::bounded(1);
@@ -67,25 +75,27 @@ impl fmt::Debug for Inbox {
 }
 
 impl Inbox {
-    /// Hands `write` what was told, in order and all that waits at a time, until every [`Events`] is
-    /// gone; nothing at all when nothing was told for `quiet`. What was lost meanwhile is an event of its own.
-    pub fn serve(&self, quiet: Duration, mut write: impl FnMut(Vec<Entry>)) {
+    /// Hands `write` what was told, in order and all that waits at a time, and the latest draft, until every
+    /// [`Events`] is gone; nothing at all when nothing was told for `quiet`. What was lost meanwhile is an event of
+    /// its own.
+    pub fn serve(&self, quiet: Duration, mut write: impl FnMut(Vec<Entry>, Option<Entry>)) {
         loop {
             let first = match self.queue.recv_timeout(quiet) {
                 Ok(first) => Some(first),
                 Err(channel::RecvTimeoutError::Timeout) => None,
                 Err(channel::RecvTimeoutError::Disconnected) => return,
             };
-            let (mut entries, mut waiting) = (Vec::new(), Vec::new());
+            let (mut entries, mut draft, mut waiting) = (Vec::new(), None, Vec::new());
             for message in first.into_iter().chain(self.queue.try_iter().take(EVENT_QUEUE)) {
                 match message {
                     Message::Told(entry) => entries.push(entry),
+                    Message::Draft(entry) => draft = Some(entry),
                     Message::Flush(done) => waiting.push(done),
                 }
             }
             let count = self.lost.swap(0, Ordering::Relaxed);
             entries.extend((count > 0).then(|| Entry::now(Event::EventsLost { count })));
-            write(entries);
+            write(entries, draft);
             // Who has lost patience does not listen.
             for done in waiting {
                 let _ = done.send(());

@@ -41,7 +41,7 @@ fn events_come_in_order_and_what_is_lost_is_said() {
     assert!(!events.flush(Duration::from_millis(1)), "nobody writes yet");
     drop(events);
     let mut entries = Vec::new();
-    inbox.serve(Duration::from_secs(60), |more| entries.extend(more));
+    inbox.serve(Duration::from_secs(60), |more, _| entries.extend(more));
     let (lost, told) = entries.split_last().unwrap();
     assert_eq!(lost.event, Event::EventsLost { count: 3 });
     let told: Vec<_> = told.iter().map(|entry| entry.event.clone()).collect();
@@ -54,7 +54,7 @@ fn a_flush_ends_when_everything_is_written() {
     let (events, inbox) = Events::channel();
     let writer = std::thread::spawn(move || {
         let mut count = 0;
-        inbox.serve(Duration::from_secs(60), |entries| count += entries.len());
+        inbox.serve(Duration::from_secs(60), |entries, _| count += entries.len());
         count
     });
     events.tell(down());
@@ -68,7 +68,7 @@ fn a_quiet_queue_lets_the_writer_show_that_it_lives() {
     let (events, inbox) = Events::channel();
     let (seen, sees) = std::sync::mpsc::channel();
     let writer = std::thread::spawn(move || {
-        inbox.serve(Duration::from_millis(1), |entries| {
+        inbox.serve(Duration::from_millis(1), |entries, _| {
             let _ = seen.send(entries.len());
         });
     });

@@ -146,8 +146,8 @@ fn what_was_carried_is_summed_and_who_is_no_longer_listed_is_gone() {
     let entries = vec![
         started(0, None),
         state(1, "cable", Unknown, Down, "carrier"),
-        entry(10, Event::Traffic { isps: vec![carried("cable", 1), carried("fiber", 2)] }),
-        entry(20, Event::Traffic { isps: vec![carried("fiber", 3), carried("lte", 4)] }),
+        entry(10, Event::Traffic { counted_from: None, isps: vec![carried("cable", 1), carried("fiber", 2)] }),
+        entry(20, Event::Traffic { counted_from: None, isps: vec![carried("fiber", 3), carried("lte", 4)] }),
     ];
     let history = history(entries, None, true, 30, &Selection::default());
     assert_eq!(history.outages, [outage("cable", 1, 19.0, "carrier", End::Removed)]);

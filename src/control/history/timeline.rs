@@ -153,7 +153,7 @@ impl Timeline {
                     current.failover = Some(*seconds);
                 }
             }
-            Event::Traffic { isps } => {
+            Event::Traffic { isps, .. } => {
                 // Also the list of all ISPs that the configuration has had at that moment.
                 let gone: Vec<_> =
                     run.isps.extract_if(.., |isp, _| isps.iter().all(|known| known.isp != *isp)).collect();
