@@ -245,6 +245,10 @@ limits! {
     NOTIFY_FAREWELL_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Time that an ending gateway waits for its event log to be written.
     EVENT_LOG_PATIENCE_NANOS: u64 = 2_000_000_000, "nanoseconds";
+    /// Time for which a saved configuration file must not change before it is read.
+    CONFIG_QUIET_NANOS: u64 = 1_000_000_000, "nanoseconds";
+    /// Symbolic links on the way to the configuration file that are watched: as many as the kernel follows.
+    MAX_CONFIG_LINKS: usize = 40, "links";
     /// Rest after a look at the kernel's tables, in multiples of the time that the look took.
     NETLINK_REST: u32 = 4, "times";
 }
@@ -273,3 +277,5 @@ pub const TRAFFIC_DRAFT: Nanos = Nanos(TRAFFIC_DRAFT_NANOS);
 pub const QUOTA_SAVE: Nanos = Nanos(QUOTA_SAVE_NANOS);
 /// [`FLOW_WALK_NANOS`] as a span.
 pub const FLOW_WALK: Nanos = Nanos(FLOW_WALK_NANOS);
+/// [`CONFIG_QUIET_NANOS`] as a span.
+pub const CONFIG_QUIET: Nanos = Nanos(CONFIG_QUIET_NANOS);

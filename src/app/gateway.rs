@@ -24,6 +24,7 @@ pub(crate) use reload::{ReloadRequest, Reloaded};
 use drill::Drills;
 
 use super::carried::CarriedKeeper;
+use super::config_watch::{self, Saved};
 use super::dataplane::{self, Barriers, Dataplane, Surroundings};
 use super::explainer::Explainer;
 use super::health::HealthWatch;
@@ -62,6 +63,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct Gateway {
     control: Control,
     reloads: Reloads,
+    /// What was saved in the configuration file.
+    saved: mpsc::Receiver<Saved>,
     around: Surroundings,
     dataplane: Option<Dataplane>,
     memory: Memory,
@@ -159,10 +162,13 @@ impl Gateway {
         health.follow(control.config(), &generation);
         let mut prefixes = PrefixWatch::start().map_err(GatewayError::system("watch files of prefixes"))?;
         prefixes.follow(control.written());
+        let saved =
+            config_watch::watch(file.path.clone()).map_err(GatewayError::system("watch the configuration file"))?;
         let carried = CarriedKeeper::new(control.state(), control.carried().clone(), now());
         let mut gateway = Self {
             control,
             reloads: Reloads::new(file),
+            saved,
             around,
             dataplane: Some(dataplane),
             memory,
@@ -240,6 +246,7 @@ impl Gateway {
                     self.hear_workers();
                     self.mind_health()?;
                 }
+                Some(saved) = self.saved.recv() => self.heed_saved(saved),
                 Some(order) = self.orders.recv() => order(self),
                 Some(heard) = self.routers.recv() => self.health.advertised(heard),
                 _ = pulse.tick() => self.mind_health()?,

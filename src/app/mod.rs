@@ -2,8 +2,10 @@
 
 mod carried;
 mod carrier;
+mod config_watch;
 mod dataplane;
 mod explainer;
+mod file_watch;
 mod gateway;
 mod health;
 mod host;

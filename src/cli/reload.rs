@@ -16,11 +16,13 @@ const EXPLANATIONS: &str = "\
 The gateway reads the file that it was started with, as `sixways check` does, and puts it in force from
 one packet to the next: none is lost, none is translated by a part of one configuration and a part of
 the other, and flows keep their ISPs. Where anything is wrong, or needs a restart ([dataplane],
-[flows] capacity), nothing changes, and this says why. SIGHUP does the same; its log has the answer.
+[flows] capacity), nothing changes, and this says why. SIGHUP does the same, and so does saving the
+file, unless it says [host] reload_on_save = false; the log has the answer.
 
 --confirm TIME goes back to the former configuration unless `sixways confirm` comes within TIME (90s,
 5m): for changes that may cut off whoever makes them. Until then another `sixways reload` is refused,
-and one with --confirm takes its place. The file itself is not changed back.
+and one with --confirm takes its place. The file itself is not changed back. What is tried must not be
+in force already: set reload_on_save = false.
 
 What would change, and for which share of the flows: `sixways diff OLD NEW`. More: docs/reload.md.
 

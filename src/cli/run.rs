@@ -13,7 +13,7 @@ use crate::control::config::ConfigFile;
 /// Where configuration and state are.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration; SIGHUP and `sixways reload` read it anew
+    /// The configuration; `sixways reload`, SIGHUP and saving it put it in force anew
     #[arg(long, value_name = "FILE", default_value = "/etc/sixways/sixways.toml")]
     config: PathBuf,
     /// Directory of what must outlast a restart: ids and the hash key

@@ -19,6 +19,9 @@ pub struct ConfigFacts {
     pub failure: Option<ReloadFailure>,
     /// When the former one returns unless somebody confirms this one.
     pub confirm_until: Option<Nanos>,
+    /// When the file was first seen to have something else than what is in force, since the Unix epoch;
+    /// `None`: it has not.
+    pub differs_since: Option<Duration>,
 }
 
 /// A reload that failed.
@@ -45,6 +48,8 @@ pub struct ConfigStatus {
     pub failure_age_seconds: Option<f64>,
     /// Seconds that are left to confirm it, where it waits for that.
     pub confirm_within_seconds: Option<f64>,
+    /// Seconds for which the file has had something else than what is in force; `None`: it has not.
+    pub file_differs_seconds: Option<f64>,
 }
 
 impl ConfigStatus {
@@ -59,6 +64,7 @@ impl ConfigStatus {
             failure: facts.failure.as_ref().map(|failure| failure.reason.clone()),
             failure_age_seconds: facts.failure.as_ref().map(|failure| age(failure.at)),
             confirm_within_seconds: facts.confirm_until.map(|until| until.since(now).0 as f64 / 1e9),
+            file_differs_seconds: facts.differs_since.map(age),
         }
     }
 }

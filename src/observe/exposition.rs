@@ -60,6 +60,7 @@ fn configuration(page: &mut Page, config: &ConfigFacts) {
     page.one(&family::CONFIG_INFO, &[&config.sha256], 1);
     page.one(&family::CONFIG_SUCCESSFUL, &[], u8::from(config.failure.is_none()));
     page.one(&family::CONFIG_SUCCESS_TIME, &[], config.since.as_secs_f64());
+    page.one(&family::CONFIG_FILE_DIFFERS, &[], u8::from(config.differs_since.is_some()));
 }
 
 fn interfaces(page: &mut Page, sample: &Sample) {

@@ -63,6 +63,8 @@ families! {
     CONFIG_SUCCESSFUL = "sixways_config_last_reload_successful" Gauge [];
     /// When the configuration came into force, in seconds since the Unix epoch.
     CONFIG_SUCCESS_TIME = "sixways_config_last_reload_success_timestamp_seconds" Gauge [];
+    /// 1 while the configuration file has something else than what is in force: a restart would read that.
+    CONFIG_FILE_DIFFERS = "sixways_config_file_differs" Gauge [];
     /// Always 1; role, mode in force, driver and receive queues as labels.
     INTERFACE_INFO = "sixways_interface_info" Gauge ["interface", "role", "mode", "driver", "queues"];
     /// 1 while the interface has carrier.

@@ -210,7 +210,7 @@ pub fn config() -> Config {
             idle: Idle::Adaptive,
             stamp_every: 0,
         },
-        host: Host { rules: true, steer: false, on_stop: OnStop::Block },
+        host: Host { rules: true, steer: false, on_stop: OnStop::Block, reload_on_save: false },
         metrics: Metrics { listen: None },
         // Everything else as it is by default.
         ..config::parse(include_str!("../../configs/minimal.toml")).expect("the sample")

@@ -6,6 +6,7 @@ mod interfaces;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod refused;
+mod saved;
 mod under_load;
 
 use lab::Lab;
@@ -14,10 +15,11 @@ use lab::steps::Steps;
 use lab::traffic::Server;
 
 /// The configuration that the lab starts with. Its rings hold what comes while a busy machine lets a worker
-/// wait for seconds: what is lost here was lost by a reload.
+/// wait for seconds: what is lost here was lost by a reload. What is saved waits, but where a step says otherwise.
 pub fn lab_config() -> String {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml"));
-    text.expect("configs/lab.toml") + "\n[dataplane]\nrx_ring = 4096\nfill_ring = 4096\n"
+    let more = "\n[host]\nreload_on_save = false\n\n[dataplane]\nrx_ring = 4096\nfill_ring = 4096\n";
+    text.expect("configs/lab.toml") + more
 }
 
 /// The value of a metric without labels, or the row with them.
@@ -43,6 +45,8 @@ fn another_configuration_is_put_in_force_whole_or_not_at_all() {
     steps.step("what needs a restart is refused by name", &mut gateway, |gateway| refused::fixed_keys(gateway));
     steps.step("a file for root's eyes only, by SIGHUP", &mut gateway, |gateway| refused::hang_up(&lab, gateway));
     steps.step("the exporter moves", &mut gateway, |gateway| refused::exporter_moves(&lab, gateway));
+    steps.step("a file is saved", &mut gateway, |gateway| saved::in_force(&lab, gateway));
+    steps.step("a file is saved and one is tried", &mut gateway, |gateway| saved::and_tried(&lab, gateway));
     steps.step("tried, not confirmed, taken back", &mut gateway, |gateway| refused::rolled_back(gateway));
     steps.step("tried and confirmed", &mut gateway, |gateway| refused::confirmed(gateway));
     steps.step_alone("the end", || assert!(gateway.stop().success(), "{}", gateway.log()));

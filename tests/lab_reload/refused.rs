@@ -8,13 +8,13 @@ use crate::lab::gateway::Gateway;
 use crate::lab::process::eventually;
 use crate::{lab_config, metric};
 
-const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(20);
 
-fn successful(gateway: &Gateway<'_>) -> bool {
+pub fn successful(gateway: &Gateway<'_>) -> bool {
     metric(gateway, "sixways_config_last_reload_successful") == "1"
 }
 
-fn sha256(gateway: &Gateway<'_>) -> String {
+pub fn sha256(gateway: &Gateway<'_>) -> String {
     let page = gateway.metrics();
     let row = page.lines().find_map(|line| line.strip_prefix("sixways_config_info{sha256=\""));
     row.and_then(|rest| rest.split('"').next()).expect("the hash of the file").to_owned()

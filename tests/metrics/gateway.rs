@@ -45,6 +45,7 @@ impl Gateway {
             since: observed.started(),
             failure: Some(ReloadFailure { reason: "2 errors\n\nerror: the first".to_owned(), at: observed.started() }),
             confirm_until: None,
+            differs_since: None,
         });
         let port = |id: usize| PortReport {
             port: PortId(id as u8),

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::Gateway;
 use crate::app::GatewayError;
+use crate::app::config_watch::Saved;
 use crate::app::orders::answer;
 use crate::control::ControlError;
 use crate::control::config::{Config, ConfigErrors, ConfigFile};
 use crate::control::events::Event;
-use crate::control::reload::{Change, NothingOnTrial, Refusal};
+use crate::control::reload::{self, Change, NothingOnTrial, Refusal};
 use crate::control::socket::Reply;
 use crate::observe::config::{ConfigFacts, ReloadFailure};
 use crate::observe::exporter::ListenError;
@@ -86,8 +87,41 @@ impl Gateway {
     /// # Errors
     /// Why the former configuration stays, for people to read.
     pub(super) fn reload(&mut self, trial: Option<Duration>) -> Result<Reloaded, String> {
-        let outcome = self.try_reload(trial);
-        match &outcome {
+        let read = std::fs::read_to_string(&self.reloads.current().path);
+        self.reloads.read(read.as_ref().ok().map(String::as_str));
+        // What was read before this is old.
+        while self.saved.try_recv().is_ok() {}
+        let outcome = self.try_reload(read, trial);
+        self.tell_reload(&outcome);
+        outcome.map_err(|error| error.to_string())
+    }
+
+    /// Somebody has saved the file.
+    pub(in crate::app) fn heed_saved(&mut self, read: Saved) {
+        match self.reloads.read(read.as_ref().ok().map(String::as_str)) {
+            reload::Saved::Known => {}
+            reload::Saved::InForce => {
+                tracing::info!("the configuration file has what is in force again");
+                let observed = &self.around.observed;
+                let former = observed.config();
+                observed.set_config(ConfigFacts { failure: None, differs_since: None, ..(*former).clone() });
+            }
+            reload::Saved::Another if self.control.config().host.reload_on_save => {
+                let is_cut_off = read.as_ref().is_ok_and(|text| !text.ends_with('\n'));
+                let outcome = if is_cut_off { Err(Refusal::CutOff.into()) } else { self.try_reload(read, None) };
+                self.tell_reload(&outcome);
+            }
+            reload::Saved::Another => {
+                tracing::warn!("the configuration file differs from what is in force: `sixways reload` reads it");
+                let observed = &self.around.observed;
+                let former = observed.config();
+                observed.set_config(ConfigFacts { differs_since: self.differs_since(), ..(*former).clone() });
+            }
+        }
+    }
+
+    fn tell_reload(&mut self, outcome: &Result<Reloaded, ReloadError>) {
+        match outcome {
             Ok(reloaded) => {
                 let Reloaded { generation, sha256, .. } = reloaded;
                 tracing::info!(generation, %sha256, "configuration reloaded: {} changes", reloaded.changes.len());
@@ -101,11 +135,10 @@ impl Gateway {
                 self.tell_config(Some(error.to_string()));
             }
         }
-        outcome.map_err(|error| error.to_string())
     }
 
-    fn try_reload(&mut self, trial: Option<Duration>) -> Result<Reloaded, ReloadError> {
-        let new = ConfigFile::read(&self.reloads.current().path)?;
+    fn try_reload(&mut self, read: Saved, trial: Option<Duration>) -> Result<Reloaded, ReloadError> {
+        let new = ConfigFile::of(&self.reloads.current().path, read)?;
         let changes = self.reloads.propose(&new, trial, now())?;
         self.put_in_force(&new.config)?;
         let (file, sha256) = (new.path.display().to_string(), new.sha256());
@@ -160,7 +193,7 @@ impl Gateway {
 
     /// Lets metrics and `status` know what is in force, and why the latest reload failed if it did.
     pub(super) fn tell_config(&mut self, failure: Option<String>) {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let wall = since_epoch();
         let current = self.reloads.current();
         let sha256 = current.sha256();
         let former = self.around.observed.config();
@@ -171,10 +204,21 @@ impl Gateway {
             since,
             failure: failure.map(|reason| ReloadFailure { reason, at: wall }),
             confirm_until: self.reloads.until(),
+            differs_since: self.differs_since(),
         });
+    }
+
+    /// Since when the file differs from what is in force.
+    fn differs_since(&self) -> Option<Duration> {
+        let known = self.around.observed.config().differs_since;
+        self.reloads.differs().then(|| known.unwrap_or_else(since_epoch))
     }
 
     fn generation(&self) -> u64 {
         self.around.world.snapshot.load().generation
     }
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

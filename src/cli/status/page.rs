@@ -54,6 +54,9 @@ fn configuration(config: &ConfigStatus) -> String {
         let first = reason.lines().find(|line| line.starts_with("error: ")).or_else(|| reason.lines().next());
         text += &format!("LAST RELOAD FAILED {} ago: {}\n", age(seconds), first.unwrap_or_default());
     }
+    if let Some(seconds) = config.file_differs_seconds {
+        text += &format!("THE FILE DIFFERS from what is in force, for {}; a restart would read it\n", age(seconds));
+    }
     text
 }
 

@@ -1,5 +1,6 @@
 //! A configuration and the file that it was read from.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -25,7 +26,15 @@ impl ConfigFile {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, ConfigErrors> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        Self::of(path, std::fs::read_to_string(path))
+    }
+
+    /// The file at `path`, of which `read` is what was read.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn of(path: &Path, read: io::Result<String>) -> Result<Self, ConfigErrors> {
+        let text = read.map_err(|error| {
             let place = Place { path: String::new(), span: 0..0 };
             ConfigErrors::new("", vec![(place, Problem::Unreadable(error.to_string()))]).of_file(path)
         })?;

@@ -15,6 +15,8 @@ pub struct Host {
     pub steer: bool,
     /// What happens to gate, guard and rules when the gateway stops.
     pub on_stop: OnStop,
+    /// Whether the file is put in force when it is saved.
+    pub reload_on_save: bool,
 }
 
 /// What happens when the gateway stops.

@@ -65,7 +65,7 @@ fn the_sample_of_twelve_lines_means_what_it_says() {
         config.filter,
         Filter { inbound: Inbound::Established, scope: Scope::Flow, bogons: true, allow: Box::default() }
     );
-    assert_eq!(config.host, Host { rules: true, steer: false, on_stop: OnStop::Block });
+    assert_eq!(config.host, Host { rules: true, steer: false, on_stop: OnStop::Block, reload_on_save: true });
     assert_eq!(config.metrics.listen, Some("[::1]:9636".parse().unwrap()));
 }
 

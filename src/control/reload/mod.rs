@@ -4,6 +4,7 @@
 
 mod changes;
 mod fixed;
+mod saves;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use changes::{Change, changes};
+pub use saves::{Due, Saves, Stamp};
 
 use super::config::ConfigFile;
 use crate::units::Nanos;
@@ -30,6 +32,29 @@ pub enum Refusal {
         /// Whole seconds that are left.
         left: u64,
     },
+    /// It is in force already.
+    #[error(
+        "nothing to try: the file has what is in force already, since it was saved or reloaded; with \
+         `[host] reload_on_save = false` what is saved waits for `sixways reload`"
+    )]
+    NothingToTry,
+    /// It may have lost its end.
+    #[error(
+        "the file does not end with a line feed, as one that is cut off does; end its last line, or say \
+         `sixways reload` if it is whole"
+    )]
+    CutOff,
+}
+
+/// What a saved file means for the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// It is what was read last.
+    Known,
+    /// It is what is in force, and what was read last was not.
+    InForce,
+    /// It is something else.
+    Another,
 }
 
 /// There is nothing that waits for it.
@@ -63,6 +88,8 @@ fn list(keys: &[FixedKey]) -> String {
 pub struct Reloads {
     current: ConfigFile,
     trial: Option<Trial>,
+    /// What the file had when it was read last; none: it could not be read.
+    on_disk: Option<String>,
 }
 
 /// The one in force waits for its confirmation.
@@ -75,13 +102,28 @@ struct Trial {
 
 impl Reloads {
     /// The gateway has started with `current`.
-    pub const fn new(current: ConfigFile) -> Self {
-        Self { current, trial: None }
+    pub fn new(current: ConfigFile) -> Self {
+        let on_disk = Some(current.text.clone());
+        Self { current, trial: None, on_disk }
     }
 
     /// The configuration in force.
     pub const fn current(&self) -> &ConfigFile {
         &self.current
+    }
+
+    /// The file was read, and had `text`; none: it could not be read.
+    pub fn read(&mut self, text: Option<&str>) -> Saved {
+        if self.on_disk.as_deref() == text {
+            return Saved::Known;
+        }
+        self.on_disk = text.map(str::to_owned);
+        if self.differs() { Saved::Another } else { Saved::InForce }
+    }
+
+    /// Whether the file had something else than what is in force when it was read last.
+    pub fn differs(&self) -> bool {
+        self.on_disk.as_ref() != Some(&self.current.text)
     }
 
     /// What putting `new` in force changes; with `trial`, until it is confirmed or that time is over.
@@ -91,6 +133,9 @@ impl Reloads {
     pub fn propose(&self, new: &ConfigFile, trial: Option<Duration>, now: Nanos) -> Result<Vec<Change>, Refusal> {
         if let (Some(until), None) = (self.until(), trial) {
             return Err(Refusal::OnTrial { left: Duration::from_nanos(until.since(now).0).as_secs() });
+        }
+        if trial.is_some() && self.trial.is_none() && new.text == self.current.text {
+            return Err(Refusal::NothingToTry);
         }
         let fixed = fixed::fixed(&self.current.config, &new.config);
         if !fixed.is_empty() {

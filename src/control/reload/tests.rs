@@ -60,3 +60,33 @@ fn what_needs_a_restart_is_refused_by_name() {
     let refusal = reloads.propose(&file("[dataplane]\nbatch = 128\n"), None, at(0)).unwrap_err();
     assert_eq!(refusal.to_string(), "needs a restart: dataplane.batch 64 -> 128");
 }
+
+#[test]
+fn each_saved_state_counts_once_and_so_does_what_was_taken_back() {
+    let mut reloads = Reloads::new(file(""));
+    let (tried, wrong) = (file("[metrics]\nlisten = \"off\"\n"), "wrong");
+    let saved = |reloads: &mut Reloads, text: &str| reloads.read(Some(text));
+    assert_eq!((saved(&mut reloads, &file("").text), reloads.differs()), (Saved::Known, false));
+    assert_eq!((saved(&mut reloads, wrong), reloads.differs()), (Saved::Another, true));
+    assert_eq!(saved(&mut reloads, wrong), Saved::Known, "it was refused, and stays so");
+    assert_eq!((saved(&mut reloads, &file("").text), reloads.differs()), (Saved::InForce, false));
+    assert_eq!((reloads.read(None), reloads.differs()), (Saved::Another, true), "it is gone");
+    assert_eq!(saved(&mut reloads, &tried.text), Saved::Another);
+    reloads.accept(tried.clone(), MINUTE, at(0));
+    assert!(!reloads.differs());
+    assert!(matches!(reloads.propose(&file("# saved meanwhile\n"), None, at(1)), Err(Refusal::OnTrial { .. })));
+    let former = reloads.overdue(at(60)).unwrap();
+    reloads.accept(former, None, at(60));
+    assert!(reloads.differs());
+    assert_eq!(saved(&mut reloads, &tried.text), Saved::Known, "what was taken back does not come again");
+}
+
+#[test]
+fn what_is_in_force_cannot_be_tried() {
+    let mut reloads = Reloads::new(file(""));
+    let refusal = reloads.propose(&file(""), MINUTE, at(0)).unwrap_err();
+    assert!(refusal.to_string().contains("reload_on_save = false"), "{refusal}");
+    reloads.accept(file("[metrics]\nlisten = \"off\"\n"), MINUTE, at(0));
+    let again = file("[metrics]\nlisten = \"off\"\n");
+    assert!(reloads.propose(&again, MINUTE, at(1)).is_ok(), "more time for a trial");
+}

@@ -98,7 +98,7 @@ impl World {
                 idle: Idle::Adaptive,
                 stamp_every: 0,
             },
-            host: Host { rules: true, steer: false, on_stop: OnStop::Block },
+            host: Host { rules: true, steer: false, on_stop: OnStop::Block, reload_on_save: false },
             metrics: Metrics { listen: None },
             notify: None,
             // Everything else as it is by default.

@@ -13,6 +13,7 @@ pub struct RawHost {
     pub rules: Known<bool>,
     pub steer: Known<bool>,
     pub on_stop: Known<OnStop>,
+    pub reload_on_save: Known<bool>,
     pub ipv4_follow: Known<bool>,
 }
 
@@ -24,6 +25,7 @@ impl RawHost {
             rules: host.boolean("rules"),
             steer: host.boolean("steer"),
             on_stop: host.word("on_stop"),
+            reload_on_save: host.boolean("reload_on_save"),
             ipv4_follow: ipv4.boolean("follow"),
         }
     }

@@ -33,6 +33,13 @@ pub static HOST: Section = Section {
             "What stays when the gateway stops. `block`: the XDP and tc programs stay and drop transit, so that \
              nothing leaves untranslated. `release`: all is taken away and the kernel routes as it likes.",
         ),
+        key(
+            "reload_on_save",
+            Kind::Boolean,
+            "",
+            Default::Value("true"),
+            "Whether this file is put in force when it is saved. Otherwise it waits for `sixways reload` or SIGHUP:              where changes are to be tried by `sixways reload --confirm`. See [reload.md](reload.md).",
+        ),
     ],
     planned: &[],
 };

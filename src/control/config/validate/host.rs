@@ -33,6 +33,7 @@ pub fn build(raw: &RawHost) -> Option<(Host, Ipv4)> {
         rules: raw.rules.as_ref()?.value,
         steer: raw.steer.as_ref()?.value,
         on_stop: raw.on_stop.as_ref()?.value,
+        reload_on_save: raw.reload_on_save.as_ref()?.value,
     };
     Some((host, Ipv4 { follow: raw.ipv4_follow.as_ref()?.value }))
 }
