@@ -180,6 +180,56 @@ fd12:3456:789a:11::1 outbound fiber=2001:db8:1:7c5a::1 cable=drop:not-in-prefix
 }
 
 #[test]
+fn a_prefix_that_is_learnt_is_told_or_found_on_this_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (file, state, delegation) = (at("sixways.toml"), at("state"), at("cable"));
+    let learnt = format!("{{ file = \"{delegation}\" }}");
+    let text = include_str!("../configs/minimal.toml").replace("\"2001:db8:2::/48\"", &learnt);
+    std::fs::write(&file, text).unwrap();
+    let host = "fd12:3456:789a:1::10";
+    let map = |more: &[&str]| sixways(&[&["map", "--config", &file, "--state", &state, host], more].concat());
+
+    let unknown = map(&[]);
+    assert!(unknown.status.success(), "{}", stderr(&unknown));
+    assert_eq!(stdout(&unknown), format!("{host} outbound fiber=2001:db8:1:7c4a::10 cable=unknown:no-prefix\n"));
+    let expected = format!(
+        "sixways: prefix of cable: not known: {delegation}: it is missing; {state} has none either; \
+         `--prefix cable=PREFIX` tells it\n"
+    );
+    assert_eq!(stderr(&unknown), expected);
+
+    let told = map(&["--prefix", "cable=2001:db8:b::/48"]);
+    assert_eq!(stderr(&told), "sixways: prefix of cable: 2001:db8:b::/48, as told\n");
+    assert!(stdout(&told).contains(" cable=2001:db8:b:"), "{}", stdout(&told));
+    std::fs::write(&delegation, "2001:db8:b::/48\n").unwrap();
+    let found = map(&[]);
+    assert_eq!(stderr(&found), format!("sixways: prefix of cable: 2001:db8:b::/48 now, by {delegation}\n"));
+    assert_eq!(stdout(&found), stdout(&told));
+
+    // The other verbs know the same.
+    let (_, image) = stdout(&told).trim().rsplit_once('=').unwrap();
+    let packet = ["--from", "lan0", "--source", host, "--destination", "2001:4860::1", "--proto", "esp"];
+    let ask = [&["explain", "--config", &file, "--state", &state, "--if-down", "fiber"], &packet[..]].concat();
+    let explained = sixways(&ask);
+    assert!(stdout(&explained).contains(image), "{}{}", stdout(&explained), stderr(&explained));
+    let checked = sixways(&["check", &file, "--prefix", "cable=2001:db8:c::/48"]);
+    assert!(stdout(&checked).contains("grace 10m: 2001:db8:c::/48, as told"), "{}", stdout(&checked));
+    let differs = sixways(&["diff", &file, "configs/minimal.toml"]);
+    assert!(stdout(&differs).contains("cable: fd12:3456:789a::/48 <-> 2001:db8:b::/48"), "{}", stdout(&differs));
+
+    for (arguments, reason) in [
+        (vec!["map", "--config", &file, "--prefix", "fiber=2001:db8:b::/48", host], "there are: cable"),
+        (vec!["map", "--config", &file, "--prefix", "cable=2001:db8:1::/48", host], "overlaps 2001:db8:1::/48 of ISP"),
+        (vec!["check", &file, "--prefix", "2001:db8:1::/48"], "write ISP=PREFIX"),
+        ([&["explain", "--prefix", "cable=2001:db8:b::/48"], &packet[..]].concat(), "no use without --config"),
+    ] {
+        let output = sixways(&arguments);
+        assert!(output.status.code() == Some(1) && stderr(&output).contains(reason), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_bad_configuration_fails_with_its_mistakes() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), TWO_ISPS.replace("next_hop = \"auto\"", "next_hop = \"soon\"")).unwrap();

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::capture::FlowsDiff;
 use self::shares::PolicyDiff;
+use super::learnt::Learnt;
 use super::{complain, is_broken_pipe, print, print_json};
 use crate::control::config::{Config, ConfigFile};
 use crate::control::reload::{Change, Refusal, Reloads, changes};
@@ -27,6 +28,9 @@ NEW FLOWS  the part of each policy's table that prefers an ISP, before and after
 FLOWS OF   each flow of the capture that a host inside opens, by the packet path itself: rules, filter and
            policies. Without NAME it is a capture of the LAN. The hash key is not your installation's:
            shares are the same, single flows may differ (docs/replay.md).
+
+Prefixes that are learnt are those of --prefix, else what their sources show on this machine now, else what
+the gateway here knew last; which of them is said on standard error.
 
 What needs a restart is named: `sixways reload` refuses it.
 
@@ -48,6 +52,8 @@ pub struct Args {
     /// A capture (pcap, pcapng) of what came in by a LAN: which of its flows would go by another ISP
     #[arg(long, value_name = "[NAME=]FILE", value_parser = flows)]
     flows: Option<Input>,
+    #[command(flatten)]
+    learnt: Learnt,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -95,7 +101,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn compare(args: &Args) -> anyhow::Result<bool> {
     let (old, new) = (ConfigFile::read(&args.old)?, ConfigFile::read(&args.new)?);
-    let diff = Diff::of(&old, &new, args.flows.as_ref())?;
+    let diff = Diff::of(&old, &new, &args.learnt, args.flows.as_ref())?;
     if args.json {
         print_json(&diff)?;
     } else {
@@ -105,7 +111,8 @@ fn compare(args: &Args) -> anyhow::Result<bool> {
 }
 
 impl Diff {
-    fn of(old: &ConfigFile, new: &ConfigFile, flows: Option<&Input>) -> anyhow::Result<Self> {
+    fn of(old: &ConfigFile, new: &ConfigFile, learnt: &Learnt, flows: Option<&Input>) -> anyhow::Result<Self> {
+        let [before, after] = learnt.learn([&old.config, &new.config])?;
         let refusal = Reloads::new(old.clone()).propose(new, None, now()).err();
         let name = |path: &Path| path.display().to_string();
         Ok(Self {
@@ -114,9 +121,9 @@ impl Diff {
             same: old.config == new.config,
             changes: changes(&old.text, &new.text),
             needs_restart: refusal.as_ref().map(Refusal::to_string),
-            mappings: MappingsDiff::of(&old.config, &new.config),
-            policies: shares::policies(&old.config, &new.config)?,
-            flows: flows.map(|input| FlowsDiff::of(&old.config, &new.config, input)).transpose()?,
+            mappings: MappingsDiff::of(&before, &after),
+            policies: shares::policies(&before, &after)?,
+            flows: flows.map(|input| FlowsDiff::of(&before, &after, input)).transpose()?,
         })
     }
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 
+use super::learnt::Learnt;
 use super::{load, print, print_json};
 use crate::control::ask::{DEFAULT_SOCKET, ask_for};
 use crate::control::config::traffic;
@@ -33,7 +34,9 @@ The packet is one of:
 
 Without --config the running gateway is asked, with its flows, usable ISPs and neighbours. With
 --config it need not run, and the world is made up as for `sixways replay`: the ISP of a single flow
-may differ from the installation's, whose hash key is its own.
+may differ from the installation's, whose hash key is its own. A prefix that is learnt is that of
+--prefix, else what its source shows on this machine now, else what the gateway here knew last; which
+of them is said on standard error.
 
 Examples:
   sixways explain --from lan --source fd12:3456:789a:1::10 --destination 2001:db8:f::53 \\
@@ -91,6 +94,8 @@ pub struct Args {
     /// Also say what would happen if this ISP were down; several are down together
     #[arg(long, value_name = "ISP")]
     if_down: Vec<String>,
+    #[command(flatten)]
+    learnt: Learnt,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -118,7 +123,10 @@ fn code_point(text: &str) -> Result<u8, String> {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let explanation = match &args.config {
         Some(config) => by_file(args, config)?,
-        None => by_gateway(args)?,
+        None => {
+            args.learnt.unused("without --config: the gateway knows its prefixes")?;
+            by_gateway(args)?
+        }
     };
     if args.json {
         print_json(&explanation)?;
@@ -146,7 +154,7 @@ fn question(args: &Args) -> Option<Question> {
 }
 
 fn by_file(args: &Args, config: &Path) -> anyhow::Result<Explanation> {
-    let config = load(config)?;
+    let [config] = args.learnt.learn([&load(config)?])?;
     let mut rehearsal = Rehearsal::open(&config, args.input.as_slice())?;
     let question = match args.frame {
         None => question(args).ok_or_else(|| anyhow!("no packet is given"))?,

@@ -13,6 +13,7 @@ mod drill;
 mod explain;
 mod flows;
 mod history;
+mod learnt;
 mod map;
 mod release;
 mod reload;

@@ -5,6 +5,7 @@ mod page;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::learnt::Learnt;
 use super::{load, print, print_json};
 use crate::replay::{Input, Options, replay};
 
@@ -23,7 +24,8 @@ DIR        gets one capture for each edge, named like it (fiber.pcapng), of the 
 What the gateway reads from the kernel is made up: neighbours all answer, and have MACs that begin
 with 06; every link is up; a LAN has all of the inside; the gateway's own MAC is the one to which
 the capture sends. The hash key is not your installation's: shares are the same, single flows may
-differ. See docs/replay.md.
+differ. A prefix that is learnt is that of --prefix, else what its source shows on this machine now,
+else what the gateway here knew last; which of them is said on standard error. See docs/replay.md.
 
 Example:
   sixways replay --config sixways.toml --in lan=lan.pcapng --in fiber=wan0.pcap --out-dir out
@@ -43,6 +45,8 @@ pub struct Args {
     /// Directory for the captures of what leaves; without it only counters are printed
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
+    #[command(flatten)]
+    learnt: Learnt,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -59,7 +63,7 @@ pub fn input(text: &str) -> Result<Input, String> {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = load(&args.config)?;
+    let [config] = args.learnt.learn([&load(&args.config)?])?;
     let report = replay(&config, &Options { inputs: args.inputs.clone(), out: args.out_dir.clone() })?;
     if args.json {
         print_json(&report)?;

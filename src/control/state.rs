@@ -134,7 +134,7 @@ impl StateDir {
     /// # Errors
     /// When the file cannot be read or is damaged.
     pub fn prefixes(&self) -> Result<prefixes::Kept, StateError> {
-        Ok(load(&self.path, "prefixes.json")?.unwrap_or_default())
+        read_prefixes(&self.path)
     }
 
     /// Keeps what is learnt.
@@ -142,7 +142,7 @@ impl StateDir {
     /// # Errors
     /// When the file cannot be written.
     pub fn keep_prefixes(&self, prefixes: &prefixes::Kept) -> Result<(), StateError> {
-        self.store("prefixes.json", prefixes)
+        self.store(PREFIXES, prefixes)
     }
 
     /// Which prefix pairs were in force when.
@@ -218,6 +218,14 @@ impl StateDir {
     }
 }
 
+/// The prefixes that a gateway had learnt, in the state directory at `path`, whoever runs there.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub fn read_prefixes(path: &Path) -> Result<prefixes::Kept, StateError> {
+    Ok(load(path, PREFIXES)?.unwrap_or_default())
+}
+
 /// The prefix history in the state directory at `path`, whoever runs there: files appear whole.
 ///
 /// # Errors
@@ -226,6 +234,7 @@ pub fn read_prefix_history(path: &Path) -> Result<History, StateError> {
     Ok(load(path, PREFIX_HISTORY)?.unwrap_or_default())
 }
 
+const PREFIXES: &str = "prefixes.json";
 const PREFIX_HISTORY: &str = "prefix-history.json";
 
 fn damaged(state: &Path, file: &str, reason: String) -> StateError {

@@ -17,6 +17,8 @@ mod table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::prefixes::SourceReport;
+use crate::cli::learnt::Learnt;
 use crate::control::config::{self, ConfigErrors};
 
 const HELP: &str = "\
@@ -25,6 +27,8 @@ good file it says what it means: each prefix pair with its proof and with what h
 ask and how soon an outage is found, the exact share of each ISP under each policy, rules and filter in
 words, who is told what happens, the memory that flows and packets take, and warnings about what is allowed but surprises, rules
 that never apply among them.
+A prefix that is learnt is that of --prefix, else what its source shows on this machine now, else what
+the gateway here knew last.
 Interfaces of the file that exist on this machine are looked at, too. Nothing is changed.
 
 Exit status: 0 the file is good, with or without warnings; 1 it is not, or cannot be read.";
@@ -36,6 +40,9 @@ pub struct Args {
     /// The configuration
     #[arg(value_name = "FILE")]
     file: PathBuf,
+
+    #[command(flatten)]
+    learnt: Learnt,
 
     /// Print one JSON document instead of text
     #[arg(long)]
@@ -52,9 +59,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(errors) => return Err(errors.into()),
     };
-    let (config, sources) = prefixes::look(config)?;
+    args.learnt.fits(&[&config])?;
+    let (config, known) = args.learnt.look(&config)?;
     let mut report = report::Report::new(file, &config)?;
-    report.add_sources(sources);
+    report.add_sources(known.into_iter().map(SourceReport::new));
     report.add_warnings(lints::lints(&config));
     report.add_warnings(rules::lints(&config));
     report.add_warnings(probes::lints(&config));

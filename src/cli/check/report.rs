@@ -89,7 +89,7 @@ impl Report {
         self.warnings.extend(warnings);
     }
 
-    pub fn add_sources(&mut self, sources: Vec<SourceReport>) {
+    pub fn add_sources(&mut self, sources: impl Iterator<Item = SourceReport>) {
         for source in sources {
             if let Some(isp) = self.isps.iter_mut().find(|isp| isp.name == source.isp) {
                 isp.source = Some(source);

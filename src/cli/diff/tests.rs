@@ -11,7 +11,7 @@ fn file(text: &str) -> ConfigFile {
 }
 
 fn diff(new: &str) -> Diff {
-    Diff::of(&file(MINIMAL), &file(new), None).unwrap()
+    Diff::of(&file(MINIMAL), &file(new), &Learnt::default(), None).unwrap()
 }
 
 #[test]
@@ -76,7 +76,8 @@ fn the_flows_of_a_capture_take_the_way_of_either_configuration() {
     let path = directory.path().join("lan.pcapng");
     capture(&path);
     let input = flows(&path.display().to_string()).unwrap();
-    let flows = |new: &str| Diff::of(&file(MINIMAL), &file(new), Some(&input)).unwrap().flows.unwrap();
+    let flows =
+        |new: &str| Diff::of(&file(MINIMAL), &file(new), &Learnt::default(), Some(&input)).unwrap().flows.unwrap();
     assert_eq!((flows(MINIMAL).flows, flows(MINIMAL).moved), (64, 0));
     let moved = flows(&MINIMAL.replace("weight = 3", "weight = 1"));
     assert!((4..=28).contains(&moved.moved), "a quarter of 64, give or take: {moved:?}");

@@ -61,6 +61,11 @@ impl Kept {
         Self { isps: lives.iter().map(|(isp, kept)| (isp.clone(), life(kept))).collect() }
     }
 
+    /// What `isp` was last seen to have, before any part of it was taken.
+    pub fn delegated(&self, isp: &str) -> Option<Prefix> {
+        Some(self.isps.get(isp)?.current.as_ref()?.delegated)
+    }
+
     /// The life of `isp` at a start. Whatever the clock has done meanwhile, no grace is longer than `grace`.
     pub(super) fn life(&self, isp: &str, grace: Nanos, now: Moment) -> Option<Life> {
         let kept = self.isps.get(isp)?;

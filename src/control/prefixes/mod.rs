@@ -259,7 +259,7 @@ impl Prefixes {
     }
 
     /// What is seen at the source of `isp` now.
-    fn sight(&self, config: &Config, isp: &Isp, kernel: &KernelState) -> Option<Sight> {
+    pub fn sight(&self, config: &Config, isp: &Isp, kernel: &KernelState) -> Option<Sight> {
         let origin = &isp.source.as_ref()?.origin;
         let seen = match origin {
             PrefixOrigin::File(path) => file::read(path).map_err(|error| (error.is_absence(), error.to_string())),
