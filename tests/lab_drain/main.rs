@@ -3,6 +3,7 @@
 
 #[path = "../lab/mod.rs"]
 mod lab;
+mod metered;
 mod rehearsal;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,8 @@ fn isps_are_drained_and_their_outage_is_rehearsed() {
     steps.step("a rehearsal broken off", &mut gateway, |gateway| rehearsal::broken_off(&lab, gateway));
     steps.step("a rehearsal that would cut off the site", &mut gateway, |gateway| rehearsal::refused(&lab, gateway));
     steps.step("all ISPs down, and packets dropped", &mut gateway, |gateway| rehearsal::all_down(&lab, gateway));
+    steps.step("a metered ISP: flows leave in time", &mut gateway, |gateway| metered::max_stay(&lab, gateway));
+    steps.step("a metered ISP: its quota is spent", &mut gateway, |gateway| metered::spent(&lab, gateway));
     steps.finish();
 }
 
@@ -72,7 +75,7 @@ pub fn open(lab: &Lab) -> Live {
     Live::start(lab, "h10", H10, SERVER_PREFIX, 60, 60)
 }
 
-fn count(ways: &BTreeMap<Outside, &'static str>, isp: &str) -> usize {
+pub fn count(ways: &BTreeMap<Outside, &'static str>, isp: &str) -> usize {
     ways.values().filter(|by| **by == isp).count()
 }
 
