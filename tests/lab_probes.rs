@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use lab::clients::verb;
 use lab::gateway::Gateway;
-use lab::process::{Daemon, eventually};
+use lab::process::{Daemon, eventually, output};
 use lab::steps::Steps;
 use lab::traffic::{Server, ping_patiently};
-use lab::{H10, Lab, SERVER};
+use lab::{H10, H20_PREFIX, Lab, SERVER};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const ECHO: &str = "2001:db8:f::1";
@@ -60,6 +61,28 @@ fn cut(lab: &Lab, what: &str) {
 
 fn mend(lab: &Lab) {
     lab.sh("ispa", "nft delete table inet cut");
+}
+
+/// Nobody asks a target again within the hour, unless something else looks wrong: here that hosts get no answer by
+/// one ISP while others do by the other one.
+fn suspected(lab: &Lab, gateway: &Gateway<'_>) {
+    let probes = format!("probes = [{{ type = \"icmp\", to = \"{ECHO}\", every = \"1h\", timeout = \"2s\" }}]");
+    gateway.configure(&include_str!("../configs/lab.toml").replace("probes = []", &probes));
+    gateway.ask(&["reload"]);
+    eventually("each ISP's target has answered", LIMIT, || {
+        ["fiber", "cable"].iter().all(|isp| health(gateway, isp)["targets"][0]["state"] == "well")
+    });
+    cut(lab, "meta l4proto { tcp, udp, icmpv6 }");
+    let mut port = 20_000;
+    eventually("it is found", Duration::from_secs(60), || {
+        let words = format!("--sources {H20_PREFIX} --source-count 48 --count 48 --first-port {port} --timeout 2");
+        // Most of them fail, and so does it.
+        let _ = output(&mut verb(lab, "h20", &format!("reach {words} {SERVER}")), LIMIT);
+        port += 48;
+        is(gateway, "fiber", "down")
+    });
+    assert_eq!(health(gateway, "fiber")["cause"], "probes");
+    assert!(!is(gateway, "cable", "down"), "its connections are answered");
 }
 
 #[test]
@@ -132,6 +155,9 @@ fn what_dies_beyond_the_router_takes_its_isp_out_and_no_other() {
         assert!(whole == Some(4.0) && left <= whole, "{left:?} of {whole:?}");
         eventually("it is up", LIMIT, || is(gateway, "fiber", "up"));
         assert_eq!(metric(gateway, "sixways_isp_up{isp=\"fiber\"}"), 1.0);
+    });
+    steps.step("connections without an answer have the targets asked", &mut gateway, |gateway| {
+        suspected(&lab, gateway);
     });
     steps.finish();
 }

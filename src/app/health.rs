@@ -8,9 +8,11 @@ use tokio::sync::{Notify, mpsc};
 use super::carrier::Carriers;
 use super::routers::{Advertised, Routers};
 use crate::control::config::Config;
+use crate::control::health::connections::{Connections, Evidence};
 use crate::control::health::{Act, Change, Facts, Health, probe};
 use crate::datapath::probe::ProbeAnswer;
-use crate::observe::counters::WorkerCounters;
+use crate::limits::MAX_UPLINKS;
+use crate::observe::counters::{Counter, FlowCounters};
 use crate::os::now;
 use crate::snapshot::{Generation, IspLink, Judgement, NeighbourTable, Snapshot};
 use crate::units::{Nanos, UplinkId};
@@ -25,15 +27,8 @@ pub(super) struct HealthWatch {
     links: Vec<IspLink>,
     /// The worker that sends the next probe: all are tried in turn.
     turn: usize,
-    /// Connections asked for and answered by each ISP, at the latest look.
-    opened: Vec<(u64, u64)>,
-    looked: Nanos,
+    connections: Evidence,
 }
-
-/// Time between two looks at unanswered connections.
-const LOOK: Nanos = Nanos::from_millis(1000);
-/// Connections without an answer that make an ISP suspect, while others are answered.
-const MANY: u64 = 8;
 
 impl HealthWatch {
     /// Starts to watch; rings `changed` when a carrier has changed. Also where routers are heard.
@@ -43,8 +38,8 @@ impl HealthWatch {
     pub(super) fn start(changed: Arc<Notify>) -> io::Result<(Self, mpsc::Receiver<Advertised>)> {
         let (routers, heard) = Routers::new();
         let carriers = Carriers::start(changed)?;
-        let (health, links, opened) = (Health::default(), Vec::new(), Vec::new());
-        Ok((Self { health, carriers, routers, links, turn: 0, opened, looked: Nanos::default() }, heard))
+        let (health, links, connections) = (Health::default(), Vec::new(), Evidence::default());
+        Ok((Self { health, carriers, routers, links, turn: 0, connections }, heard))
     }
 
     /// Watches the ISPs of `generation` from now on.
@@ -131,32 +126,21 @@ impl HealthWatch {
         }
     }
 
-    /// An ISP by which many connections get no answer, while others by another one do, is suspect.
+    /// ISPs by which connections get no answer are asked for more.
     fn look_at_connections(&mut self, snapshot: &Snapshot, threads: &[Thread], now: Nanos) {
-        if now.since(self.looked) < LOOK {
+        if !self.connections.is_due(now) {
             return;
         }
-        self.looked = now;
-        let counters = || threads.iter().map(|thread| -> &WorkerCounters { &thread.channel.counters });
-        let total = |uplink: u8| {
-            let of = |counters: &WorkerCounters| {
-                let flows = &counters.flows;
-                let at = usize::from(uplink);
-                (flows.opened[at].get(), flows.answered[at].get())
-            };
-            counters().map(of).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
+        let sum = |uplink: usize, of: fn(&FlowCounters) -> &[Counter; MAX_UPLINKS]| {
+            threads.iter().map(|thread| of(&thread.channel.counters.flows)[uplink].get()).sum()
         };
-        let totals: Vec<_> = (0..snapshot.uplinks.len() as u8).map(total).collect();
-        let before = |n: usize| self.opened.get(n).copied().unwrap_or(totals[n]);
-        let of_late: Vec<_> = (0..totals.len())
-            .map(|n| (totals[n].0.saturating_sub(before(n).0), totals[n].1.saturating_sub(before(n).1)))
-            .collect();
-        for (n, (opened, answered)) in of_late.iter().enumerate() {
-            let others = of_late.iter().enumerate().any(|(other, (_, answered))| other != n && *answered > 0);
-            if *opened >= MANY && *answered == 0 && others {
-                self.health.suspect(UplinkId(n as u8), now);
-            }
+        let total = |uplink| Connections {
+            opened: sum(uplink, |flows| &flows.opened),
+            answered: sum(uplink, |flows| &flows.answered),
+        };
+        let totals = (0..snapshot.uplinks.len()).map(total).collect();
+        for uplink in self.connections.look(totals, now) {
+            self.health.suspect(uplink, now);
         }
-        self.opened = totals;
     }
 }

@@ -5,6 +5,7 @@
 //! hold-down, which doubles while it flaps. Pure: reads no clock and sends nothing, but says what
 //! is to be sent.
 
+pub mod connections;
 mod damping;
 mod isp;
 mod next_hop;

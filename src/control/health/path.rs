@@ -182,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn a_suspect_path_is_asked_at_once_and_often_for_a_while() {
+        let settings = config::Health::default();
+        let mut path = Path::default();
+        let rarely = |target| Probe { every: Nanos::from_millis(3_600_000), ..Probe::ping(target) };
+        path.follow(&DEFAULT_TARGETS.map(rarely), at(0));
+        run(&mut path, (0, 1_900_000), |_, _| true);
+        assert_eq!(path.reach(&settings, |_| false), Reach::Well, "both have been asked once");
+        assert_eq!(run(&mut path, (1_900_000, 1_960_000), |_, _| false), None, "nobody is asked");
+        path.suspect(at(1_960_000));
+        let lost = run(&mut path, (1_960_000, 2_000_000), |_, _| false).expect("found");
+        assert!(lost - 1_960_000 <= 2000, "{lost}");
+    }
+
+    #[test]
     fn five_percent_of_loss_each_way_for_ten_hours_are_no_outage() {
         let mut path = path();
         let lost = |sent: u64, n: usize| crate::hash::mix(sent * 2 + n as u64) % 10_000 < 975;
