@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lab::Lab;
 use lab::SERVER;
-use lab::gateway::Gateway;
+use lab::gateway::{Gateway, lab_config};
 use lab::process::{eventually, output};
 use lab::steps::Steps;
 use lab::traffic::{Server, ping};
@@ -42,8 +42,7 @@ fn on_a_bridge(lab: &Lab) {
 
 /// `configs/lab.toml` with the bridge as LAN.
 fn config() -> String {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml"));
-    text.expect("configs/lab.toml").replace("interface = \"lan0\"", "interface = \"br0\"")
+    lab_config().replace("interface = \"lan0\"", "interface = \"br0\"")
 }
 
 #[test]

@@ -361,7 +361,7 @@ def main():
     parser = argparse.ArgumentParser(description="Builds and takes down the lab; prints JSON where there is something to tell.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("sweep")
-    for verb in ("up", "down", "counts", "recreate", "unplug", "plug"):
+    for verb in ("up", "down", "recreate", "unplug", "plug"):
         sub = verbs.add_parser(verb)
         sub.add_argument("name")
         if verb == "up":
@@ -382,8 +382,6 @@ def main():
             print(json.dumps({"own": lab.own_addresses(), "dir": str(lab.dir)}))
         case "down":
             lab.down()
-        case "counts":
-            print(json.dumps({role: lab.counts(role) for role in ISPS}))
         case "recreate":
             lab.recreate(words.device)
         case "unplug" | "plug":

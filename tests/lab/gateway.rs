@@ -9,6 +9,20 @@ use super::process::{Daemon, run, try_run};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
 const LIMIT: Duration = Duration::from_secs(20);
+/// However often it has been down.
+const SOON: &str = "health = { hold_down = \"500ms\", backoff_max = \"500ms\" }\nweight = ";
+
+/// `configs/lab.toml`.
+pub fn lab_config() -> String {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml"));
+    text.expect("configs/lab.toml")
+}
+
+/// `text`, a form of `configs/lab.toml`, with ISPs that are up again [`SOON`] after each fault.
+pub fn with_short_hold_down(text: &str) -> String {
+    assert_eq!(text.matches("weight = ").count(), 2, "{text}");
+    text.replace("weight = ", SOON)
+}
 
 /// A running `sixways run`.
 pub struct Gateway<'lab> {
@@ -24,8 +38,7 @@ impl<'lab> Gateway<'lab> {
     /// If it ends or is not ready in time; with its log.
     #[track_caller]
     pub fn start(lab: &'lab Lab, more: &str) -> Self {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml"));
-        Self::start_with(lab, &(text.expect("configs/lab.toml") + more))
+        Self::start_with(lab, &(lab_config() + more))
     }
 
     /// As [`Gateway::start`], with a configuration of its own.

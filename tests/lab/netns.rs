@@ -9,6 +9,8 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::PYTHON;
 use super::process::{run, try_run};
 
@@ -93,9 +95,15 @@ impl Lab {
 
     /// What ISP A and ISP B counted.
     pub fn isp_counts(&self) -> [IspCounts; 2] {
-        let json = run(&mut script(&["counts", &self.name]), LIMIT);
-        let mut counts: BTreeMap<String, IspCounts> = serde_json::from_str(&json).expect("lab.py prints counts");
-        ["ispa", "ispb"].map(|isp| counts.remove(isp).expect("both ISPs count"))
+        ["ispa", "ispb"].map(|isp| {
+            let json = self.sh(isp, "nft -j list counters table netdev isp");
+            let listing: Value = serde_json::from_str(&json).expect("nft prints JSON");
+            let counters = listing["nftables"].as_array().expect("a list").iter().map(|entry| &entry["counter"]);
+            let named: Map<_, _> = counters
+                .filter_map(|counter| Some((counter["name"].as_str()?.to_owned(), counter["packets"].clone())))
+                .collect();
+            serde_json::from_value(named.into()).expect("the counters of lab.py")
+        })
     }
 
     /// Pulls the cable out of one of the gateway's devices.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use cases::Outcome;
 use lab::Lab;
-use lab::gateway::Gateway;
+use lab::gateway::{Gateway, with_short_hold_down};
 use lab::steps::Steps;
 use stand::Fault;
 
@@ -42,7 +42,7 @@ fn nobody_but_its_own_flows_notices_the_loss_of_an_isp() {
     let Some(lab) = Lab::start(2) else { return };
     stand::set_up(&lab);
     let _services = services::Stand::set_up(&lab);
-    let text = settings::with_prefix_file(&lab, &(config() + SITE));
+    let text = settings::with_prefix_file(&lab, &(with_short_hold_down(&config()) + SITE));
     let mut gateway = Gateway::start_with(&lab, &text);
     let mut steps = Steps::new(&lab);
     for (name, fault, with_site, bound) in [
@@ -55,9 +55,6 @@ fn nobody_but_its_own_flows_notices_the_loss_of_an_isp() {
             judge(&outcome);
             let outage = Duration::from_secs_f64(outcome.seconds.expect("it is measured"));
             assert!(outage < Duration::from_secs(bound), "{outcome:?}");
-            // An outage that follows another one lasts longer.
-            gateway.stop();
-            gateway.restart();
         });
     }
     steps.step("one packet of twenty is lost", &mut gateway, |gateway| {

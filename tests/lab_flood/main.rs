@@ -1,6 +1,6 @@
 //! Flow memory that is overrun many times: what is established stays, and stays where it is.
 //!
-//! 600 000 new flows, for which the memory is as much too small as the default one is for
+//! 300 000 new flows, for which the memory is as much too small as the default one is for
 //! 10^7; `SIXWAYS_FLOOD_FLOWS=10000000` makes it that many, best with `--release`.
 
 #[path = "../lab/mod.rs"]
@@ -25,7 +25,7 @@ use lab::steps::Steps;
 use lab::traffic::ping;
 use lab::{H10, Lab, SERVER};
 
-const FLOWS: u64 = 600_000;
+const FLOWS: u64 = 300_000;
 /// Ten times as many flows as that.
 const OVERRUN: u64 = 10;
 /// Frames of a storm on their way, an eighth of the ring: the worker always finds some, and what

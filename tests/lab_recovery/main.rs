@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flows::survive;
-use lab::gateway::Gateway;
+use lab::gateway::{Gateway, lab_config, with_short_hold_down};
 use lab::process::{Daemon, eventually, run};
 use lab::steps::Steps;
 use lab::traffic::{Bursts, SOME, Server, ping, unanswered};
@@ -24,7 +24,8 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     let Some(lab) = Lab::start(2) else { return };
     mishaps::ask_often(&lab);
     let mut server = Server::start(&lab, "srv", true);
-    let mut gateway = Gateway::start(&lab, "\n[flows]\nreset_on_failover = true\n");
+    let config = with_short_hold_down(&lab_config()) + "\n[flows]\nreset_on_failover = true\n";
+    let mut gateway = Gateway::start_with(&lab, &config);
     let mut steps = Steps::new(&lab);
     everybody_is_answered(&lab);
     steps.step("kill -9 under load, again and again", &mut gateway, |gateway| {

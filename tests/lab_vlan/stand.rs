@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::lab::Lab;
 use crate::lab::capture::Capture;
-use crate::lab::gateway::Gateway;
+use crate::lab::gateway::{Gateway, lab_config};
 use crate::lab::process::eventually;
 use crate::lab::traffic::{Helper, ping};
 use crate::lab::{H10, PYTHON, SERVER};
@@ -156,8 +156,7 @@ fn vlans(lab: &Lab, role: &str, words: &[&str]) -> Helper {
 
 /// `configs/lab.toml` on the trunk.
 pub fn config() -> String {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml"));
-    let mut text = text.expect("configs/lab.toml");
+    let mut text = lab_config();
     for (vlan, device, _) in MOVED {
         let tagged = format!("interface = \"trunk0\"\nvlan = {vlan}");
         text = text.replace(&format!("interface = \"{device}\""), &tagged);
