@@ -51,3 +51,31 @@ impl PrefixWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::control::config::parse;
+
+    #[tokio::test]
+    async fn a_file_that_is_replaced_by_rename_is_heard() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("wan0.prefix");
+        let source = format!("prefix = {{ file = \"{}\" }}", file.display());
+        let text = include_str!("../../configs/minimal.toml").replacen("prefix = \"2001:db8:1::/48\"", &source, 1);
+        let mut watch = PrefixWatch::start().unwrap();
+        watch.follow(&parse(&text).unwrap());
+        // All of it before anybody reads: the writing of the other name, its end, and the new one.
+        let draft = directory.path().join("draft");
+        fs::write(&draft, "2001:db8:3::/48\n").unwrap();
+        fs::rename(&draft, &file).unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(5), watch.changed()).await;
+        heard.expect("the rename is heard").unwrap();
+        fs::write(&draft, "").unwrap();
+        let heard = tokio::time::timeout(Duration::from_millis(100), watch.changed()).await;
+        assert!(heard.is_err(), "nobody asks for that file");
+    }
+}
