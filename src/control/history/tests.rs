@@ -47,6 +47,20 @@ fn nothing_recorded_is_nothing() {
 }
 
 #[test]
+fn a_span_that_no_calendar_has_ends_where_the_log_begins() {
+    let state = IspState::Down;
+    let odd = Event::IspState {
+        isp: "fiber".to_owned(),
+        from: state,
+        to: Up,
+        cause: "recovered".to_owned(),
+        after_seconds: 1e18,
+    };
+    let history = history(vec![entry(5, odd)], None, true, 6, &Selection::default());
+    assert_eq!(history.outages[0].began, at(5));
+}
+
+#[test]
 fn outages_have_begin_duration_and_cause() {
     let entries = vec![
         started(0, None),

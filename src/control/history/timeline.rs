@@ -142,7 +142,10 @@ impl Timeline {
                 let before = run.isps.remove(isp).unwrap_or_else(|| {
                     let span = Duration::try_from_secs_f64(*after_seconds).unwrap_or_default();
                     let monotonic = entry.monotonic.saturating_sub(span.as_nanos() as u64);
-                    let at = self.began.map_or(entry.at, |began| (entry.at - span).max(began));
+                    let at = self.began.map_or(entry.at, |began| {
+                        let span = time::Duration::try_from(span).unwrap_or(time::Duration::MAX);
+                        entry.at.saturating_sub(span).max(began)
+                    });
                     Current { state: *from, cause: String::new(), failover: None, since: Moment { at, monotonic } }
                 });
                 self.stays.push(before.until(isp, now, End::Recovered));
