@@ -36,7 +36,8 @@ pub enum IntentError {
     NotDrained(String),
 }
 
-/// All of it, by the ISPs' names.
+/// All of it, by the ISPs' names. It holds until the operator takes it back, also while a configuration without the
+/// ISP is tried.
 #[derive(Clone, Debug, Default)]
 pub struct Intents(BTreeMap<String, Intent>);
 
@@ -102,11 +103,6 @@ impl Intents {
             drained: drained.map(|(isp, intent)| (isp.clone(), over(intent))).collect(),
             held_back: self.0.iter().filter(|(_, intent)| intent.held_back).map(|(isp, _)| isp.clone()).collect(),
         }
-    }
-
-    /// Forgets ISPs that are not `known`.
-    pub fn retain(&mut self, known: impl Fn(&str) -> bool) {
-        self.0.retain(|isp, _| known(isp));
     }
 
     /// New flows avoid `isp`; with `over` the flows that it has move within that time.
@@ -230,15 +226,13 @@ mod tests {
         intents.recovered("dsl", Failback::Immediate, at(1));
         let text = serde_json::to_string(&intents.kept()).unwrap();
         assert_eq!(text, r#"{"drained":{"cable":60,"fiber":null},"held_back":["lte"]}"#);
-        let mut again = Intents::of(&serde_json::from_str(&text).unwrap(), at(500));
+        let again = Intents::of(&serde_json::from_str(&text).unwrap(), at(500));
         assert_eq!(again.kept(), intents.kept());
         let causes = ["fiber", "cable", "lte", "dsl"].map(|isp| again.closing(isp));
         assert_eq!(causes, [Some(Cause::Operator), Some(Cause::Operator), Some(Cause::Failback), None]);
         let uplink = |isp: &str| (isp == "cable").then_some(UplinkId(1));
         assert!(!again.moves(uplink, at(500)).concern(UplinkId(1)), "from the beginning");
         assert!(again.moves(uplink, at(530)).concern(UplinkId(1)));
-        again.retain(|isp| isp == "lte");
-        assert_eq!(again.kept().drained, BTreeMap::new());
     }
 
     #[test]

@@ -149,8 +149,7 @@ impl Control {
         quotas.judge(metering::quotas(&config));
         let ipv4 = config.ipv4.follow.then(Ipv4::start).transpose()?;
         let probe_token = state::random_word()? as u16;
-        let mut intents = Intents::of(&state.intents()?, now.nanos);
-        intents.retain(|isp| config.isps.iter().any(|known| known.name == isp));
+        let intents = Intents::of(&state.intents()?, now.nanos);
         // Nothing is known of the ISPs yet but what operators want and what has been carried.
         let is_closed = |isp: &str| intents.closing(isp).is_some() || quotas.is_spent(isp);
         let closed = config.isps.iter().filter(|isp| is_closed(&isp.name));

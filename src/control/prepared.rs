@@ -77,8 +77,6 @@ impl Control {
         (self.config, self.ids, self.steering) = (config, ids, steering);
         (self.written, self.prefixes) = (written, prefixes);
         self.news.extend(news);
-        let isps = &self.config.isps;
-        self.intents.retain(|isp| isps.iter().any(|known| known.name == isp));
         self.note_pairs();
         Ok(())
     }

@@ -1,10 +1,12 @@
-//! Ids by name: what is kept over restarts and reloads, and what changes hands.
+//! What is kept over restarts and reloads: ids by name, and what operators want; and which ids change hands.
 
 use std::path::Path;
 
 use sixways::control::Control;
+use sixways::control::config::Config;
 use sixways::control::ids::Reused;
 use sixways::limits::MAX_MAPPINGS;
+use sixways::units::Nanos;
 
 use crate::lab::{config, in_lab};
 use crate::start;
@@ -32,6 +34,29 @@ fn ids_and_the_hash_key_outlast_the_process_and_a_reload_is_whole_or_nothing() {
         let again = start(dir.path()).await.compile().expect("it compiles").snapshot;
         assert_eq!(again.hash_key, before.hash_key);
         assert_eq!(names(&again), names(&before));
+    });
+}
+
+#[test]
+fn a_drain_outlasts_a_configuration_without_the_isp() {
+    in_lab(|_lab| async move {
+        let dir = tempfile::tempdir().expect("a directory");
+        let without = || Config { isps: config().isps.into_iter().filter(|isp| isp.name != "b").collect(), ..config() };
+        let drain = |control: &mut Control| control.drain("b", None, Nanos(0)).map_err(|error| error.to_string());
+        let mut control = start(dir.path()).await;
+        drain(&mut control).expect("drained");
+        control.reload(without(), |_| ()).expect("reloaded");
+        assert!(drain(&mut control).unwrap_err().contains("there is no ISP `b`"));
+        control.reload(config(), |_| ()).expect("as when a trial is rolled back");
+        assert!(drain(&mut control).unwrap_err().contains("drained already"));
+        drop(control);
+        // Nor does a run without the ISP change that.
+        let mut control = Control::start(without(), dir.path()).await.expect("control starts");
+        control.drain("a", None, Nanos(0)).expect("drained");
+        drop(control);
+        let mut control = start(dir.path()).await;
+        assert!(drain(&mut control).unwrap_err().contains("drained already"));
+        control.undrain("b", Nanos(0)).expect("it was drained");
     });
 }
 
