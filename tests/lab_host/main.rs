@@ -18,8 +18,9 @@ const CONFIG: &str = "\n[host]\nsteer = true\n\n[ipv4]\nfollow = true\n";
 fn own_container_and_ipv4_traffic_change_isp_with_the_site() {
     let Some(lab) = Lab::start(2) else { return };
     let stand = Stand::set_up(&lab);
-    let mut gateway = Gateway::start(&lab, CONFIG);
+    let mut gateway = Gateway::start(&lab, "");
     let mut steps = Steps::new(&lab);
+    steps.step("switched on while it runs", &mut gateway, |gateway| switch(gateway, CONFIG));
     steps.step("all of it reaches the Internet, translated", &mut gateway, |gateway| {
         stand.all_reach("with both ISPs");
         for device in ["sixways0", "sixways1"] {
@@ -98,6 +99,20 @@ fn own_container_and_ipv4_traffic_change_isp_with_the_site() {
             stand.all_reach(line);
         }
     });
+    steps.step("switched off and on again while it runs", &mut gateway, |gateway| {
+        switch(gateway, "");
+        eventually("the host is left to its kernel", LIMIT, || {
+            stand.steering_rules().is_empty() && !lab.sh("gw", "ip -br link").contains("sixways")
+        });
+        lab.unplug("wan0");
+        eventually("wan0 is down", LIMIT, || gateway.metrics().contains("sixways_isp_up{isp=\"fiber\"} 0\n"));
+        assert_eq!(stand.ipv4_copy(), "", "IPv4 follows no longer");
+        lab.plug("wan0");
+        stand.mend_ipv4();
+        switch(gateway, CONFIG);
+        eventually("it is complete again", LIMIT, || stand.is_complete());
+        stand.all_reach("switched on again");
+    });
     steps.step("a kill leaves it, the next start adopts it", &mut gateway, |gateway| {
         let index = || lab.sh("gw", "cat /sys/class/net/sixways0/ifindex");
         let before = index();
@@ -119,4 +134,10 @@ fn own_container_and_ipv4_traffic_change_isp_with_the_site() {
         }
     });
     steps.finish();
+}
+
+/// Puts `configs/lab.toml` with `more` in force.
+fn switch(gateway: &Gateway<'_>, more: &str) {
+    gateway.configure(&(include_str!("../../configs/lab.toml").to_owned() + more));
+    gateway.ask(&["reload"]);
 }

@@ -53,6 +53,28 @@ isps = ["fiber"]
     gateway.ask(&["reload"]);
 }
 
+/// A network that only the kernel knew becomes a LAN, and is one no longer.
+pub fn lan_comes_and_goes(lab: &Lab, gateway: &Gateway<'_>) {
+    const HOST: &str = "fd12:3456:789a:30::2";
+    lab.sh("gw", "ip addr add fd12:3456:789a:30::1/64 dev wg0 nodad");
+    lab.sh("vpn", &format!("ip addr add {HOST}/64 dev wg0 nodad"));
+    let reaches = || lab.try_sh("vpn", &format!("ping -n -c 1 -W 1 -I {HOST} {SERVER}")).is_some();
+    assert!(!reaches(), "the gateway's kernel sends it on");
+    gateway.configure(
+        &lab_config().replace("[[isp]]\nname = \"fiber\"", "[[lan]]\ninterface = \"wg0\"\n\n[[isp]]\nname = \"fiber\""),
+    );
+    let said = gateway.ask(&["reload"]);
+    assert!(said.contains("[[lan]] \"wg0\": added"), "{said}");
+    assert!(lab.sh("gw", "ip link show wg0").contains("xdp"), "no gate");
+    eventually("a host of the new LAN reaches the server", Duration::from_secs(20), reaches);
+    gateway.configure(&lab_config());
+    gateway.ask(&["reload"]);
+    assert!(!lab.sh("gw", "ip link show wg0").contains("xdp"), "the gate is still there");
+    assert!(!reaches(), "it is no LAN any more");
+    lab.sh("gw", "ip addr del fd12:3456:789a:30::1/64 dev wg0");
+    lab.sh("vpn", &format!("ip addr del {HOST}/64 dev wg0"));
+}
+
 /// Waits until every pair answers, and the server sees those ISPs.
 #[track_caller]
 fn all_answer(lab: &Lab, server: &mut Server, isps: &[&str]) {

@@ -7,6 +7,7 @@ mod interfaces;
 mod lab;
 mod refused;
 mod saved;
+mod settings;
 mod under_load;
 
 use lab::Lab;
@@ -41,6 +42,9 @@ fn another_configuration_is_put_in_force_whole_or_not_at_all() {
     steps.step("an ISP goes and comes with its interface", &mut gateway, |gateway| {
         interfaces::isp_goes_and_comes(&lab, gateway, &mut server);
     });
+    steps.step("a LAN comes and goes", &mut gateway, |gateway| interfaces::lan_comes_and_goes(&lab, gateway));
+    steps.step("probes come and go", &mut gateway, |gateway| settings::probes(gateway));
+    steps.step("another is told", &mut gateway, |gateway| settings::notify(&lab, gateway));
     steps.step("a bad file keeps the old one", &mut gateway, |gateway| refused::bad_file(gateway));
     steps.step("what needs a restart is refused by name", &mut gateway, |gateway| refused::fixed_keys(gateway));
     steps.step("a file for root's eyes only, by SIGHUP", &mut gateway, |gateway| refused::hang_up(&lab, gateway));
