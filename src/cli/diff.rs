@@ -126,6 +126,12 @@ impl Diff {
             flows: flows.map(|input| FlowsDiff::of(&before, &after, input)).transpose()?,
         })
     }
+
+    /// Whether flows may meet another rule or policy.
+    fn rules_differ(&self) -> bool {
+        let headers = ["[[rule]]", "[policy."];
+        self.changes.iter().any(|change| headers.iter().any(|header| change.path.starts_with(header)))
+    }
 }
 
 impl MappingsDiff {

@@ -31,6 +31,9 @@ impl fmt::Display for Diff {
         }
         write!(f, "{}", self.mappings)?;
         self.policies.iter().try_for_each(|policy| write!(f, "\n{policy}"))?;
+        if self.flows.is_none() && self.rules_differ() {
+            writeln!(f, "\nHow many flows the other rules concern, only your traffic can tell: --flows CAPTURE")?;
+        }
         self.flows.iter().try_for_each(|flows| write!(f, "\n{flows}"))
     }
 }

@@ -47,7 +47,7 @@ pub struct Move {
     pub percent: f64,
 }
 
-/// The policies of either configuration; in the other one a missing policy has nobody.
+/// The policies that both configurations have.
 pub fn policies(old: &Config, new: &Config) -> anyhow::Result<Vec<PolicyDiff>> {
     // Names that both have get one id.
     let mut ids = Ids::default();

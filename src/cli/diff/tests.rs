@@ -56,6 +56,15 @@ fn what_is_only_written_otherwise_means_the_same() {
     assert!(diff.same && diff.to_string().ends_with("both mean the same\n"), "{diff}");
 }
 
+#[test]
+fn what_rules_concern_only_a_capture_tells() {
+    let rule = "\n[[rule]]\nmatch = { proto = \"tcp\", dst_port = 25 }\ndrop = true\n";
+    let page = diff(&format!("{MINIMAL}{rule}")).to_string();
+    assert!(page.ends_with("only your traffic can tell: --flows CAPTURE\n"), "{page}");
+    let page = diff(&MINIMAL.replace("weight = 3", "weight = 1")).to_string();
+    assert!(!page.contains("--flows"), "the table tells all of it: {page}");
+}
+
 /// Datagrams of 64 hosts to one server, as a capture of the LAN has them.
 fn capture(path: &Path) {
     let mut writer = Writer::create(path, "lan0").unwrap();
