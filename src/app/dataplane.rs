@@ -1,10 +1,10 @@
 //! Gates, guards, sockets and workers, started in the order in which nothing can leak.
 
 mod change;
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -13,6 +13,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub(super) use change::Configured;
 use change::Hands;
+use sockets::{Devices, open_ports};
+pub(super) use sockets::{OpenPort, Sockets};
 
 use super::GatewayError;
 use super::watchdog::Watchdog;
@@ -21,16 +23,11 @@ use crate::observe::counters::WorkerCounters;
 use crate::observe::latency::LatencyRecorder;
 use crate::observe::report::GateCounts;
 use crate::observe::view::Observed;
-use crate::snapshot::{GatePort, GateTables, Generation, GuardTable};
+use crate::snapshot::{GatePort, GateTables, GuardTable};
 use crate::units::{EdgeId, PortId};
 use crate::worker::{self, Channel, Exit, IdlePolicy, Thread, Worker, World};
-use crate::xdp::device::Device;
-use crate::xdp::ethtool::receive_queues;
 use crate::xdp::umem::XDP_HEADROOM;
-use crate::xdp::{
-    Attach, BpfError, Gate, GateOptions, Guard, GuardAttach, Pins, PortSpec, SocketOptions, Umem, XskPort, open_worker,
-    plan_queues,
-};
+use crate::xdp::{Attach, BpfError, Gate, GateOptions, Guard, GuardAttach, Loader, Pins, SocketOptions, XskPort};
 
 /// What outlives the workers of one start.
 #[derive(Clone, Debug)]
@@ -73,60 +70,51 @@ pub(super) struct Barriers {
 }
 
 impl Barriers {
-    /// Guards first, then gates. On a device that has a gate already, that one goes on as it is
-    /// until [`Dataplane::start`] hands it over.
+    /// Guards first, then gates, each kind by a loader. On a device that has a gate already, that one goes on
+    /// as it is until [`Barriers::hand_over`] or [`Dataplane::start`].
     ///
     /// # Errors
     /// When a program is refused. What is attached by then stays.
-    pub(super) fn set(around: &Surroundings, tables: &GateTables) -> Result<Self, GatewayError> {
-        let guards = Guard::set_all(&around.pins, &tables.guards, GuardAttach::Auto)?;
+    pub(super) fn set(
+        [for_guards, for_gates]: [Loader<'static>; 2],
+        around: &Surroundings,
+        tables: &GateTables,
+    ) -> Result<Self, GatewayError> {
+        let guards = Guard::set_all(for_guards, &around.pins, &tables.guards, GuardAttach::Auto)?;
         let options = gate_options(&around.options);
-        let gates = Gate::prepare_all(&around.pins, &tables.ports, &tables.own, &options)?;
+        let gates = Gate::prepare_all(for_gates, &around.pins, &tables.ports, &tables.own, &options)?;
         let gates = tables.ports.iter().map(|port| port.port).zip(gates).collect();
         Ok(Self { guards, gates })
     }
-}
 
-/// One port, and duplicates of its sockets' descriptors to read their statistics by.
-#[derive(Debug)]
-pub(super) struct OpenPort {
-    pub(super) port: PortId,
-    pub(super) interface: String,
-    pub(super) ifindex: u32,
-    pub(super) queues: u32,
-    pub(super) sockets: Vec<OwnedFd>,
+    /// Hands the devices over to these gates before there are sockets. The kernel waits with each until no
+    /// packet is in the former program, and meanwhile sockets can be opened. To be called where no process
+    /// serves the former gates any more: they are as closed as these.
+    ///
+    /// # Errors
+    /// When the kernel refuses; the former gate then goes on.
+    pub(super) fn hand_over(&mut self) -> Result<(), GatewayError> {
+        Ok(self.gates.values_mut().try_for_each(Gate::open)?)
+    }
 }
 
 impl Dataplane {
-    /// Sockets for `barriers`, then the gates are opened, and last the workers run. Until a gate
-    /// is open, transit is dropped.
+    /// Gives `sockets` to the gates of `barriers`, then the gates are opened that are not yet, and last the
+    /// workers run. Until a gate is open and has sockets, transit is dropped.
     ///
     /// # Errors
     /// When any of it is refused. The barriers stay, closed.
     pub(super) fn start(
         around: &Surroundings,
-        generation: &Generation,
         Barriers { guards, mut gates }: Barriers,
+        Sockets { mut ports, workers, capped_by }: Sockets,
     ) -> Result<Self, GatewayError> {
-        let tables = &generation.gate;
         around.observed.open_books(&gate_counts(gates.values()));
 
-        let mut ports = open_ports(&tables.ports)?;
-        let queues: Vec<u32> = ports.iter().map(|port| port.queues).collect();
-        let plan = plan_queues(&queues, around.options.queues);
-        let mut workers = Vec::new();
-        for shares in &plan.workers {
-            let share = |(port, queues): (&OpenPort, &Vec<u32>)| PortSpec {
-                port: port.port,
-                interface: port.interface.clone(),
-                queues: queues.clone(),
-            };
-            let specs: Vec<PortSpec> = ports.iter().zip(shares).map(share).collect();
-            let (memory, sockets) = open_worker(&socket_options(&around.options), &specs)?;
+        for (_, sockets, _) in &workers {
             for (port, open) in sockets.iter().zip(&mut ports) {
                 enter(port, open, gates.get_mut(&open.port))?;
             }
-            workers.push((memory, sockets, specs));
         }
         for gate in gates.values_mut() {
             gate.open()?;
@@ -140,7 +128,6 @@ impl Dataplane {
             .map(|(index, (devices, (core, recorders)))| spawn(around, index, core, devices, recorders))
             .collect::<Result<Vec<_>, _>>()?;
         let (threads, hands) = started.into_iter().unzip();
-        let capped_by = plan.capped_by.map(|position| ports[position].interface.clone());
         Ok(Self { gates, guards, unguarded: false, threads, hands, ports, capped_by })
     }
 
@@ -219,18 +206,6 @@ pub(super) fn gate_counts<'a>(gates: impl Iterator<Item = &'a Gate>) -> Vec<(Edg
     gates.filter_map(|gate| gate.counts().ok()).flatten().collect()
 }
 
-/// The queues of each port's device.
-fn open_ports(ports: &[GatePort]) -> Result<Vec<OpenPort>, GatewayError> {
-    let device = Device::open().map_err(GatewayError::system("open a socket for device queries"))?;
-    let open = |port: &GatePort| {
-        let queues = receive_queues(&device, &port.interface)
-            .map_err(GatewayError::system("read the number of an interface's queues"))?;
-        let interface = port.interface.clone();
-        Ok(OpenPort { port: port.port, interface, ifindex: port.ifindex, queues, sockets: Vec::new() })
-    };
-    ports.iter().map(open).collect()
-}
-
 /// Makes the port's sockets known to its gate, and keeps duplicates for statistics.
 fn enter(port: &XskPort, open: &mut OpenPort, gate: Option<&mut Gate>) -> Result<(), GatewayError> {
     let Some(gate) = gate else { return Ok(()) };
@@ -246,7 +221,7 @@ fn spawn(
     around: &Surroundings,
     index: usize,
     core: Option<usize>,
-    (memory, sockets, specs): (Umem, Vec<XskPort>, Vec<PortSpec>),
+    (memory, sockets, specs): Devices,
     (counters, latency): (Arc<WorkerCounters>, LatencyRecorder),
 ) -> Result<(Thread, Hands), GatewayError> {
     let channel = Channel::new(counters, Arc::clone(&around.bell)).map_err(GatewayError::system("make an eventfd"))?;

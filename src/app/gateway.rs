@@ -23,9 +23,10 @@ pub(crate) use reload::{ReloadRequest, Reloaded};
 
 use drill::Drills;
 
+use super::beside::Beside;
 use super::carried::CarriedKeeper;
 use super::config_watch::{self, Saved};
-use super::dataplane::{self, Barriers, Dataplane, Surroundings};
+use super::dataplane::{self, Barriers, Dataplane, Sockets, Surroundings};
 use super::explainer::Explainer;
 use super::health::HealthWatch;
 use super::host;
@@ -108,6 +109,7 @@ impl Gateway {
         let config = file.config.clone();
         let host_queues = host_port::make(&config).await?;
         host::check(&config)?;
+        let loaders = Beside::begin("loaders", Default::default)?;
         let pins = Pins::open(places.bpffs.as_deref())?;
         let mut control = Control::start(config, &places.state).await?;
         control.set_host_queues(host_queues);
@@ -115,6 +117,8 @@ impl Gateway {
             tracing::warn!(%error, "cannot give up capabilities");
         }
         let generation = control.compile()?;
+        let (options, ports) = (control.config().dataplane.clone(), generation.gate.ports.clone());
+        let sockets = Beside::begin("sockets", move || Sockets::open(&options, &ports))?;
         let flows = Arc::new(open_flows(&pins, control.config(), &generation.snapshot)?);
         let (sender, exits) = mpsc::unbounded_channel();
         let world = World {
@@ -152,8 +156,11 @@ impl Gateway {
             .watchdog
             .start(events.clone(), addressees.undelivered.clone())
             .map_err(GatewayError::system("start a thread"))?;
-        let barriers = Barriers::set(&around, &generation.gate)?;
-        let dataplane = Dataplane::start(&around, &generation, barriers)?;
+        let mut barriers = Barriers::set(loaders.finish(), &around, &generation.gate)?;
+        // The pins are ours: so the process is dead that had sockets in the gates.
+        barriers.hand_over()?;
+        let dataplane = Dataplane::start(&around, barriers, sockets.finish()?)?;
+        host::look_for_bypasses(control.config())?;
         let counters = Arc::clone(around.observed.nd_counters());
         let mut nd_proxies = NdProxies::new(around.world.clone(), control.wants(), counters);
         nd_proxies.follow(&generation.proxies);

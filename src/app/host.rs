@@ -1,4 +1,4 @@
-//! Whether the host is ready, told in the log before anything is touched.
+//! Whether the host is ready, told in the log before anything is touched, and what goes past the gateway.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use crate::control::bypass::bypassed;
 use crate::control::config::{Config, Mode, NextHop};
 use crate::xdp::preflight::{self, Finding, Intent, PortIntent, Severity, VlanIntent};
 
-/// Says what the host lacks, and what of it transit will no longer meet.
+/// Says what the host lacks.
 ///
 /// # Errors
 /// When it lacks something without which the gateway cannot run.
@@ -18,10 +18,18 @@ pub(super) fn check(config: &Config) -> Result<(), GatewayError> {
     if findings.iter().any(|finding| finding.severity == Severity::Fatal) {
         return Err(GatewayError::Preflight);
     }
+    Ok(())
+}
+
+/// Says in a while what is set up on the ISPs' interfaces that transit no longer meets: the tools that are
+/// asked take their time, and a start needs the processors itself.
+///
+/// # Errors
+/// When the kernel gives no thread.
+pub(super) fn look_for_bypasses(config: &Config) -> Result<(), GatewayError> {
     let mut isps: Vec<String> = config.isps.iter().map(|isp| isp.interface.clone()).collect();
     isps.sort_unstable();
     isps.dedup();
-    // The tools take their time, and transit waits for the start.
     let asking = thread::Builder::new().name("bypass".to_owned()).spawn(move || tell_bypassed(&isps));
     asking.map(drop).map_err(GatewayError::system("start a thread"))
 }

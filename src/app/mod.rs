@@ -1,5 +1,6 @@
 //! The running gateway: where control, workers, gate and observation meet.
 
+mod beside;
 mod carried;
 mod carrier;
 mod config_watch;

@@ -267,7 +267,7 @@ fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn the_hash_key_is_made_once_and_private() {
@@ -321,5 +321,20 @@ mod tests {
         .unwrap();
         state.keep_ids(&ids).unwrap();
         assert_eq!(state.ids().unwrap(), ids);
+    }
+
+    #[test]
+    fn what_is_kept_already_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let write = |number: u32| {
+            state.store("number.json", &number).unwrap();
+            assert_eq!(load(dir.path(), "number.json").unwrap(), Some(number));
+            fs::metadata(dir.path().join("number.json")).unwrap().ino()
+        };
+        let first = write(1);
+        assert_eq!(write(1), first);
+        // Written anew while the former file is there, so that another inode takes its place.
+        assert_ne!(write(2), first);
     }
 }

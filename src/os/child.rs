@@ -4,17 +4,17 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use super::PollSet;
 
-/// Held while a child is started, and while a descriptor waits for [`close_on_exec`].
-static STARTING: Mutex<()> = Mutex::new(());
+/// Written while a child is started, and read while a descriptor waits for [`close_on_exec`].
+static STARTING: RwLock<()> = RwLock::new(());
 
 /// No child is started until this is dropped: for who opens descriptors that children would inherit.
-pub fn no_children() -> MutexGuard<'static, ()> {
-    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn no_children() -> RwLockReadGuard<'static, ()> {
+    STARTING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Children do not inherit `fd`.
@@ -34,7 +34,7 @@ pub fn close_on_exec(fd: impl AsFd) -> io::Result<()> {
 /// # Errors
 /// When it cannot be started.
 pub fn start_group(command: &mut Command) -> io::Result<Child> {
-    let _alone = no_children();
+    let _alone = STARTING.write().unwrap_or_else(PoisonError::into_inner);
     command.process_group(0).spawn()
 }
 

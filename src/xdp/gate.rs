@@ -16,6 +16,7 @@ use aya::{Ebpf, EbpfLoader};
 use super::bpf_error::{BpfError, map};
 use super::counts::{Counts, is_adoptable};
 use super::link::{adopt, is_attached, linux_has};
+use super::loader::Loader;
 use super::pins::{Pins, unpin};
 use super::tables::{HashTable, Table, TrieTable};
 use crate::observe::report::GateCounts;
@@ -112,19 +113,19 @@ impl Gate {
         Self::prepare_by(&mut EbpfLoader::new(), &constants, pins, port, own, options)
     }
 
-    /// As [`Gate::prepare`], for all `ports`, by one loader: to make one takes longer than to use it, since it
-    /// reads the kernel's type information.
+    /// As [`Gate::prepare`], for all `ports`, by one `loader`.
     ///
     /// # Errors
     /// As [`Gate::prepare`]. Those before the one that is refused are in force.
     pub fn prepare_all(
+        loader: Loader<'_>,
         pins: &Pins,
         ports: &[GatePort],
         own: &[(Ipv6Addr, u16)],
         options: &GateOptions,
     ) -> Result<Vec<Self>, BpfError> {
         let constants: Vec<_> = ports.iter().map(|port| Constants::of(port, options)).collect();
-        let mut loader = EbpfLoader::new();
+        let Loader(mut loader): Loader<'_> = loader;
         let prepare = |(port, constants)| Self::prepare_by(&mut loader, constants, pins, port, own, options);
         ports.iter().zip(&constants).map(prepare).collect()
     }

@@ -15,6 +15,7 @@ use super::bpf_error::{BpfError, map};
 use super::clsact;
 use super::counts::{Counts, is_adoptable};
 use super::link::{adopt, is_attached, linux_has};
+use super::loader::Loader;
 use super::pins::{Pins, unpin};
 use super::tables::{Table, TrieTable};
 use crate::observe::report::GuardCounts;
@@ -62,14 +63,18 @@ impl Guard {
         Self::set_by(&mut EbpfLoader::new(), &own_vlan(table), pins, table, attach)
     }
 
-    /// As [`Guard::set`], for all `tables`, by one loader: to make one takes longer than to use it, since it
-    /// reads the kernel's type information.
+    /// As [`Guard::set`], for all `tables`, by one `loader`.
     ///
     /// # Errors
     /// As [`Guard::set`]. Those before the one that is refused are in force.
-    pub fn set_all(pins: &Pins, tables: &[GuardTable], attach: GuardAttach) -> Result<Vec<Self>, BpfError> {
+    pub fn set_all(
+        loader: Loader<'_>,
+        pins: &Pins,
+        tables: &[GuardTable],
+        attach: GuardAttach,
+    ) -> Result<Vec<Self>, BpfError> {
         let vlans: Vec<u32> = tables.iter().map(own_vlan).collect();
-        let mut loader = EbpfLoader::new();
+        let Loader(mut loader): Loader<'_> = loader;
         let set = |(table, vlan)| Self::set_by(&mut loader, vlan, pins, table, attach);
         tables.iter().zip(&vlans).map(set).collect()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Gateway;
-use crate::app::dataplane::{Barriers, Configured, Dataplane};
+use crate::app::dataplane::{Barriers, Configured, Dataplane, Sockets};
 use crate::app::{GatewayError, host_port};
 use crate::snapshot::Generation;
 use crate::xdp::Gate;
@@ -82,7 +82,7 @@ impl Gateway {
     }
 
     fn try_restart(&mut self, generation: &Generation) -> Result<Dataplane, GatewayError> {
-        let barriers = Barriers::set(&self.around, &generation.gate)?;
+        let barriers = Barriers::set(Default::default(), &self.around, &generation.gate)?;
         if let Some(former) = self.dataplane.take() {
             let control = self.control.report();
             self.reporter.report(Some(&former), self.memory.report(), &self.health.health, control);
@@ -91,7 +91,8 @@ impl Gateway {
             }
         }
         self.publish(generation);
-        Dataplane::start(&self.around, generation, barriers)
+        let sockets = Sockets::open(&self.around.options, &generation.gate.ports)?;
+        Dataplane::start(&self.around, barriers, sockets)
     }
 
     pub(super) fn publish(&mut self, generation: &Generation) {
