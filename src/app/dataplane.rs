@@ -77,12 +77,13 @@ impl Barriers {
     /// When a program is refused. What is attached by then stays.
     pub(super) fn set(
         [for_guards, for_gates]: [Loader<'static>; 2],
-        around: &Surroundings,
+        pins: &Pins,
+        options: &Options,
         tables: &GateTables,
     ) -> Result<Self, GatewayError> {
-        let guards = Guard::set_all(for_guards, &around.pins, &tables.guards, GuardAttach::Auto)?;
-        let options = gate_options(&around.options);
-        let gates = Gate::prepare_all(for_gates, &around.pins, &tables.ports, &tables.own, &options)?;
+        let guards = Guard::set_all(for_guards, pins, &tables.guards, GuardAttach::Auto)?;
+        let options = gate_options(options);
+        let gates = Gate::prepare_all(for_gates, pins, &tables.ports, &tables.own, &options)?;
         let gates = tables.ports.iter().map(|port| port.port).zip(gates).collect();
         Ok(Self { guards, gates })
     }
@@ -93,8 +94,9 @@ impl Barriers {
     ///
     /// # Errors
     /// When the kernel refuses; the former gate then goes on.
-    pub(super) fn hand_over(&mut self) -> Result<(), GatewayError> {
-        Ok(self.gates.values_mut().try_for_each(Gate::open)?)
+    pub(super) fn hand_over(mut self) -> Result<Self, GatewayError> {
+        self.gates.values_mut().try_for_each(Gate::open)?;
+        Ok(self)
     }
 }
 

@@ -54,7 +54,7 @@ use crate::observe::view::Observed;
 use crate::os::{Supervisor, now};
 use crate::snapshot::Snapshot;
 use crate::worker::{Exit, World};
-use crate::xdp::{Adoption, PinnedFlows, Pins, release};
+use crate::xdp::{Adoption, Loader, PinnedFlows, Pins, release};
 
 /// Time between two looks at counters, ledgers and devices.
 const TICK: Duration = Duration::from_secs(1);
@@ -109,7 +109,8 @@ impl Gateway {
         let config = file.config.clone();
         let host_queues = host_port::make(&config).await?;
         host::check(&config)?;
-        let loaders = Beside::begin("loaders", Default::default)?;
+        let for_guards = Beside::begin("loader", Loader::default)?;
+        let for_gates = Beside::begin("loader", Loader::default)?;
         let pins = Pins::open(places.bpffs.as_deref())?;
         let mut control = Control::start(config, &places.state).await?;
         control.set_host_queues(host_queues);
@@ -117,7 +118,12 @@ impl Gateway {
             tracing::warn!(%error, "cannot give up capabilities");
         }
         let generation = control.compile()?;
-        let (options, ports) = (control.config().dataplane.clone(), generation.gate.ports.clone());
+        let options = control.config().dataplane.clone();
+        let loaders = [for_guards.finish(), for_gates.finish()];
+        let barriers = Barriers::set(loaders, &pins, &options, &generation.gate)?;
+        // The pins are ours: so the process is dead that had sockets in the gates.
+        let barriers = Beside::begin("gates", || barriers.hand_over())?;
+        let ports = generation.gate.ports.clone();
         let sockets = Beside::begin("sockets", move || Sockets::open(&options, &ports))?;
         let flows = Arc::new(open_flows(&pins, control.config(), &generation.snapshot)?);
         let (sender, exits) = mpsc::unbounded_channel();
@@ -156,10 +162,7 @@ impl Gateway {
             .watchdog
             .start(events.clone(), addressees.undelivered.clone())
             .map_err(GatewayError::system("start a thread"))?;
-        let mut barriers = Barriers::set(loaders.finish(), &around, &generation.gate)?;
-        // The pins are ours: so the process is dead that had sockets in the gates.
-        barriers.hand_over()?;
-        let dataplane = Dataplane::start(&around, barriers, sockets.finish()?)?;
+        let dataplane = Dataplane::start(&around, barriers.finish()?, sockets.finish()?)?;
         host::look_for_bypasses(control.config())?;
         let counters = Arc::clone(around.observed.nd_counters());
         let mut nd_proxies = NdProxies::new(around.world.clone(), control.wants(), counters);

@@ -82,7 +82,7 @@ impl Gateway {
     }
 
     fn try_restart(&mut self, generation: &Generation) -> Result<Dataplane, GatewayError> {
-        let barriers = Barriers::set(Default::default(), &self.around, &generation.gate)?;
+        let barriers = Barriers::set(Default::default(), &self.around.pins, &self.around.options, &generation.gate)?;
         if let Some(former) = self.dataplane.take() {
             let control = self.control.report();
             self.reporter.report(Some(&former), self.memory.report(), &self.health.health, control);
