@@ -141,15 +141,17 @@ impl NdProxy {
         answers
     }
 
-    /// The groups that those ask who look for hosts that are known, at most [`ND_GROUPS`]: a switch
-    /// that snoops on MLD forwards the solicitations to members only (RFC 4861 §7.2.8).
+    /// The groups that those ask who look for hosts that are known, by former prefixes too, at most
+    /// [`ND_GROUPS`]: a switch that snoops on MLD forwards the solicitations to members only (RFC 4861 §7.2.8).
     pub fn groups(&self, picture: Picture<'_>) -> BTreeSet<Ipv6Addr> {
         let snapshot = picture.snapshot;
         let is_lan = |edge: EdgeId| snapshot.edges.get(edge.index()).is_some_and(|edge| edge.role == Role::Lan);
         let hosts = picture.neighbours.resolved().filter(|(edge, _)| is_lan(*edge));
         let probes = snapshot.uplinks.get(self.link.uplink.index()).and_then(|uplink| Some(uplink.probe?.image));
-        let images = hosts.filter_map(|(_, host)| snapshot.mappings.image(self.link.uplink, host).ok());
-        let images = probes.into_iter().chain(images.map(|(_, image)| image));
+        let pairs = || snapshot.mappings.iter().filter(|pair| pair.uplink == self.link.uplink);
+        let images =
+            hosts.flat_map(|(_, host)| pairs().filter_map(move |pair| snapshot.mappings.image_by(pair, host).ok()));
+        let images = probes.into_iter().chain(images);
         images.map(solicited_node).collect::<BTreeSet<_>>().into_iter().take(ND_GROUPS).collect()
     }
 

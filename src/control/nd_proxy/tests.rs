@@ -11,6 +11,7 @@ use crate::snapshot::{Generation, NeighbourState, NeighbourTable};
 use crate::units::{EdgeId, MacAddr, Nanos, UplinkId};
 use solicitation::{Advertisement, Solicitation};
 
+mod former;
 mod hostile;
 #[path = "../../../tests/common/solicitation.rs"]
 mod solicitation;
@@ -62,7 +63,10 @@ struct Stand {
 
 impl Stand {
     fn new(setting: Setting) -> Self {
-        let generation = generation(setting);
+        Self::of(generation(setting))
+    }
+
+    fn of(generation: &'static Generation) -> Self {
         let counters = Arc::new(NdCounters::default());
         counters.show(UplinkId(0));
         let proxy = NdProxy::new(generation.proxies[0].clone(), Arc::clone(&counters));

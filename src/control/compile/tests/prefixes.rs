@@ -1,4 +1,5 @@
 use super::{World, ip, prefix};
+use crate::control::config::NdProxy;
 use crate::npt::Mapping;
 use crate::snapshot::Generation;
 use crate::units::UplinkId;
@@ -27,6 +28,19 @@ fn a_former_prefix_is_known_to_gates_and_guards_like_the_new_one() {
         compiled.guards(&[("wan1", &format!("{prefix}:10::1"), "own"), ("wan0", &format!("{prefix}:10::1"), "deny")]);
     }
     compiled.gates(&[("wan1", "2001:db8:b3:10::1", "drop")]);
+}
+
+#[test]
+fn neighbours_are_heard_about_a_former_prefix_until_its_grace_is_over() {
+    let mut world = renumbered(&["2001:db8:b2::/48"]);
+    world.config.isps[1].nd_proxy = NdProxy::Confirmed;
+    world.compile().gates(&[
+        ("wan1", "2001:db8:b:10::1", "proxy"),
+        ("wan1", "2001:db8:b2:10::1", "proxy"),
+        ("wan0", "2001:db8:b:10::1", "steer"),
+    ]);
+    world.config.isps[1].former.clear();
+    world.compile().gates(&[("wan1", "2001:db8:b:10::1", "drop"), ("wan1", "2001:db8:b2:10::1", "proxy")]);
 }
 
 #[test]
