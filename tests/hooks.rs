@@ -33,7 +33,19 @@ impl Stand {
         let path: PathBuf = self.dir.path().join("run");
         let names: Vec<_> = fs::read_dir(&path).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name == "wan1.prefix"), "{names:?}");
-        fs::read_to_string(path.join("wan1.prefix")).ok()
+        let text = fs::read_to_string(path.join("wan1.prefix")).ok()?;
+        // The gateway's own reader says the same.
+        let config = self.dir.path().join("sixways.toml");
+        let source = format!("{{ file = \"{}\" }}", path.join("wan1.prefix").display());
+        fs::write(&config, include_str!("../configs/minimal.toml").replace("\"2001:db8:2::/48\"", &source)).unwrap();
+        let state = self.dir.path().join("state");
+        let mut check = assert_cmd::Command::cargo_bin("sixways").unwrap();
+        let output = check.arg("check").arg(&config).arg("--state").arg(state).arg("--json").output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let seen = &report["isps"][1]["source"];
+        assert_eq!(seen["prefix"].as_str().unwrap_or_default(), text.trim(), "{seen}");
+        assert!(seen["trouble"].as_str().is_none_or(|trouble| trouble.contains("it says nothing")), "{seen}");
+        Some(text)
     }
 }
 
@@ -62,42 +74,88 @@ fn dhcpcd() {
 #[test]
 fn odhcp6c() {
     let stand = Stand::new();
-    let prefixes = |text| vec![("PREFIXES", text)];
-    stand.runs("odhcp6c", &["wan1", "started"], &[]);
+    // PREFIX/LENGTH,PREFERRED,VALID,T1,T2 and what else there is, as odhcp6c sets it in 2026; without T1 and T2
+    // in older ones.
+    let prefixes = |text| vec![("SERVER", "fe80::1"), ("PREFIXES", text), ("RA_ADDRESSES", "")];
+    stand.runs("odhcp6c", &["wan1", "started"], &prefixes(""));
     assert_eq!(stand.file(), None);
-    stand.runs("odhcp6c", &["wan1", "bound"], &prefixes("2001:db8:a::/56,3600,7200"));
+    stand.runs("odhcp6c", &["wan1", "bound"], &prefixes("2001:db8:a::/56,3600,7200,1800,2880"));
     assert_eq!(stand.file().unwrap(), "2001:db8:a::/56\n");
-    let two = prefixes("2001:db8:a::/56,0,600 2001:db8:b::/56,3600,7200,class=1");
+    let two = prefixes(
+        "2001:db8:a::/56,0,0,1800,2880,class=0000002a 2001:db8:b::/56,3600,7200,1800,2880,excluded=2001:db8:b:ff::/64",
+    );
     stand.runs("odhcp6c", &["wan1", "updated"], &two);
     assert_eq!(stand.file().unwrap(), "2001:db8:b::/56\n", "the former one is on its way out");
+    stand.runs("odhcp6c", &["wan1", "ra-updated"], &prefixes("2001:db8:c::/56,3600,7200"));
+    assert_eq!(stand.file().unwrap(), "2001:db8:c::/56\n");
     stand.runs("odhcp6c", &["wan1", "unbound"], &[]);
     assert_eq!(stand.file().unwrap(), "\n");
+}
+
+/// What networkd-dispatcher 2.2 adds to its own environment for a script.
+fn of_networkd(interface: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("ADDR", "2001:db8:b:0:6c4d:f6ff:fe31:efa5"),
+        ("ESSID", ""),
+        ("IP_ADDRS", ""),
+        ("IP6_ADDRS", "2001:db8:b:0:6c4d:f6ff:fe31:efa5 fe80::6c4d:f6ff:fe31:efa5"),
+        ("IFACE", interface),
+        ("STATE", "configured"),
+        ("AdministrativeState", "configured"),
+        ("OperationalState", "routable"),
+        ("json", "{\"Type\": \"ether\"}"),
+    ]
 }
 
 #[test]
 fn networkd_dispatcher() {
     let stand = Stand::new();
-    let ip = stand.dir.path().join("ip");
-    let routes = |text: &str| {
+    // As iproute2 6.1 prints them: `-6 route …` says these, and `-6 -o address show [dev NAME] to PREFIX …`
+    // something for each of those at any device, or at wan1.
+    let kernel = |routes: &[&str], at_any: &[&str], at_wan1: &[&str]| {
         use std::os::unix::fs::PermissionsExt;
-        fs::write(&ip, format!("#!/bin/sh\ncat <<END\n{text}\nEND\n")).unwrap();
+        let lines = |prefixes: &[&str]| -> String {
+            let line = |prefix: &&str| format!("echo 'unreachable {prefix} dev lo metric 1024 pref medium'; ");
+            prefixes.iter().map(line).collect()
+        };
+        let told = |prefixes: &[&str], form: &str| -> String {
+            let case = |prefix: &&str| format!("'{}') echo 'wan1 inet6 …' ;;\n", form.replace('@', prefix));
+            prefixes.iter().map(case).collect()
+        };
+        let text = format!(
+            "#!/bin/sh\ncase \"$*\" in\n'-6 route show table main type unreachable proto dhcp') {}: ;;\n{}{}esac\n",
+            lines(routes),
+            told(at_any, "-6 -o address show to @ -deprecated"),
+            told(at_wan1, "-6 -o address show dev wan1 to @ -deprecated"),
+        );
+        let ip = stand.dir.path().join("ip");
+        fs::write(&ip, text).unwrap();
         fs::set_permissions(&ip, fs::Permissions::from_mode(0o755)).unwrap();
     };
-    let variables = [("IFACE", "wan1"), ("STATE", "configured"), ("AdministrativeState", "configured")];
-    // As iproute2 6.1 prints them.
-    routes("unreachable 2001:db8:a::/56 dev lo metric 1024 pref medium");
-    stand.runs("networkd-dispatcher", &[], &variables);
+    let (a, b) = ("2001:db8:a::/56", "2001:db8:b::/56");
+    let hook = "networkd-dispatcher";
+    kernel(&[a], &[], &[]);
+    stand.runs(hook, &[], &of_networkd("wan1"));
     assert_eq!(stand.file().unwrap(), "2001:db8:a::/56\n");
-    routes("unreachable 2001:db8:a::/56 dev lo metric 1024\nunreachable 2001:db8:b::/56 dev lo metric 1024");
-    let output = stand.run("networkd-dispatcher", &[], &variables);
+    kernel(&[a, b], &[b], &[b]);
+    stand.runs(hook, &[], &of_networkd("wan1"));
+    assert_eq!(stand.file().unwrap(), "2001:db8:b::/56\n", "the former route stays until its lifetime is over");
+    kernel(&[a, b], &[a, b], &[a]);
+    stand.runs(hook, &[], &of_networkd("wan1"));
+    assert_eq!(stand.file().unwrap(), "2001:db8:a::/56\n", "that of the interface, whoever else delegates");
+    kernel(&[a, b], &[b], &[]);
+    stand.runs(hook, &[], &of_networkd("wan1"));
+    assert_eq!(stand.file().unwrap(), "2001:db8:b::/56\n", "that of which the LAN has an address");
+    kernel(&[a, b], &[a, b], &[]);
+    let output = stand.run(hook, &[], &of_networkd("wan1"));
     assert!(
         !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("2 delegations"),
         "{output:?}"
     );
-    assert_eq!(stand.file().unwrap(), "2001:db8:a::/56\n", "and nothing is guessed");
-    stand.runs("networkd-dispatcher", &[], &[("IFACE", "lan0"), ("SIXWAYS_INTERFACES", "wan0 wan1")]);
-    routes("");
-    stand.runs("networkd-dispatcher", &[], &variables);
+    assert_eq!(stand.file().unwrap(), "2001:db8:b::/56\n", "and nothing is guessed");
+    stand.runs(hook, &[], &[&of_networkd("lan0")[..], &[("SIXWAYS_INTERFACES", "wan0 wan1")]].concat());
+    kernel(&[], &[], &[]);
+    stand.runs(hook, &[], &of_networkd("wan1"));
     assert_eq!(stand.file().unwrap(), "\n");
 }
 

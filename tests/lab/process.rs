@@ -33,6 +33,7 @@ pub fn output(command: &mut Command, limit: Duration) -> Output {
     let mut limited = Command::new("timeout");
     limited.arg("--kill-after=1").arg(limit.as_secs_f32().to_string());
     limited.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     limited.output().unwrap_or_else(|error| panic!("`timeout` does not start: {error}"))
 }
 

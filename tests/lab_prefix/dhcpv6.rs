@@ -1,6 +1,6 @@
-//! A DHCPv6 server (Kea) at ISP B that delegates prefixes, and a client (dhcpcd) beside the gateway. Both are
-//! Debian's, unpacked by `scripts/deps`: nothing of them is started but here, and what they write stays in
-//! the lab.
+//! A DHCPv6 server (Kea) at ISP B that delegates prefixes, and clients (dhcpcd, systemd-networkd) beside the
+//! gateway. All are Debian's, unpacked by `scripts/deps` where they are not installed: nothing of them is
+//! started but here, and what they write stays in the lab.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -77,6 +77,58 @@ pub fn client(lab: &Lab) -> Daemon {
     let line = format!("{} -B -d -f {} -c {} wan1", tool("usr/sbin/dhcpcd"), config.display(), script.display());
     let mut command = apart(lab, "gw", "/run/dhcpcd /var/lib/dhcpcd", &line);
     Daemon::start(&mut command, &lab.dir.join("dhcpcd.log"))
+}
+
+const NETWORK: &str = "\
+[Match]
+Name=wan1
+[Network]
+DHCP=ipv6
+IPv6AcceptRA=no
+DHCPPrefixDelegation=yes
+KeepConfiguration=yes
+[DHCPv6]
+WithoutRA=solicit
+UseAddress=no
+[DHCPPrefixDelegation]
+UplinkInterface=:self
+Announce=no
+";
+/// What is not its own is the kernel's and the gateway's.
+const NETWORKD: &str = "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n";
+
+/// systemd-networkd, which gives `wan1` an address out of the delegation. It needs neither D-Bus nor udev: it
+/// does not wait for udev where /sys is read-only. It runs as a user whom this machine need not have.
+pub fn networkd(lab: &Lab) -> Daemon {
+    for (name, text) in [
+        ("wan1.network", NETWORK),
+        ("networkd.conf", NETWORKD),
+        ("passwd", "root:x:0:0::/root:/bin/sh\nsystemd-network:x:998:998::/:/usr/sbin/nologin\n"),
+    ] {
+        fs::write(lab.dir.join(name), text).expect("a configuration");
+    }
+    let installed = "/lib/systemd/systemd-networkd";
+    let program =
+        if Path::new(installed).exists() { installed.to_owned() } else { tool("lib/systemd/systemd-networkd") };
+    let dir = lab.dir.display();
+    let line = format!(
+        "mount -o remount,bind,ro /sys && mount --bind {dir}/passwd /etc/passwd && \
+         cp {dir}/wan1.network /run/systemd/network && cp {dir}/networkd.conf /run/systemd/networkd.conf.d && \
+         chown 998:998 /run/systemd/netif && exec {program}"
+    );
+    let own = "-p /run/systemd/network /run/systemd/networkd.conf.d /run/systemd/netif";
+    let mut command = apart(lab, "gw", own, &format!("sh -c '{line}'"));
+    command
+        .env("LD_LIBRARY_PATH", tool("usr/lib/x86_64-linux-gnu") + ":" + TOOLS + "/usr/lib/x86_64-linux-gnu/systemd");
+    Daemon::start(&mut command, &lab.dir.join("networkd.log"))
+}
+
+/// Runs the hook for networkd-dispatcher as that would for `wan1`; it writes `wan1.prefix` into the lab's directory.
+pub fn dispatch(lab: &Lab) {
+    let mut command = lab.command("gw", "sh");
+    let hook = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/hooks/networkd-dispatcher");
+    command.arg(hook).env("SIXWAYS_RUN", &lab.dir).env("IFACE", "wan1").env("STATE", "configured");
+    run(&mut command, Duration::from_secs(20));
 }
 
 /// `line` in the namespace of `role`, with the directories `own` below a /run and a /var/lib of its own. The

@@ -8,7 +8,7 @@ use std::fs;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
-use dhcpv6::{Server as Delegator, client};
+use dhcpv6::{Server as Delegator, client, dispatch, networkd};
 use lab::clients::Live;
 use lab::gateway::Gateway;
 use lab::process::{Daemon, eventually};
@@ -26,9 +26,14 @@ const NEW_FLOWS: &str = "udp and dst net 2001:db8:f::/64";
 const LIVE_FLOWS: &str = "tcp and dst net 2001:db8:f::/64";
 
 /// The lab's configuration with cable's prefix out of a file.
-fn config(lab: &Lab) -> String {
+fn by_file(lab: &Lab) -> String {
+    config(&format!("file = \"{}\"", lab.dir.join("wan1.prefix").display()))
+}
+
+/// The lab's configuration with cable's prefix out of `origin`.
+fn config(origin: &str) -> String {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/configs/lab.toml")).expect("configs/lab.toml");
-    let source = format!("{{ file = \"{}\", grace = \"20s\" }}", lab.dir.join("wan1.prefix").display());
+    let source = format!("{{ {origin}, grace = \"20s\" }}");
     let text = text.replace("\"2001:db8:2::/48\"", &source);
     assert!(text.contains("grace"), "{text}");
     text
@@ -67,7 +72,8 @@ fn all_answered(mut load: Daemon, when: &str, gateway: &Gateway<'_>) {
     assert!(load.end("INT", Duration::from_secs(20)).success(), "{}", load.output());
     let burst: Burst = serde_json::from_str(&load.output()).expect("traffic.py reports");
     println!("        {} datagrams {when}, {} lost", burst.sent, burst.sent - burst.answered);
-    assert_eq!((burst.answered, burst.wrong, burst.repeated), (burst.sent, 0, 0), "{burst:?}\n{}", gateway.log());
+    let all = (burst.answered, burst.wrong, burst.repeated) == (burst.sent, 0, 0);
+    assert!(all, "{burst:?}\n{}\n{}", gateway.ask(&["status"]), gateway.log());
 }
 
 fn within(address: Ipv6Addr, prefix: &str) -> bool {
@@ -81,7 +87,7 @@ fn within(address: Ipv6Addr, prefix: &str) -> bool {
 fn a_new_prefix_under_load_costs_no_packet() {
     let Some(lab) = Lab::start(2) else { return };
     let _server = Server::start(&lab, "srv", true);
-    let mut gateway = Gateway::start_with(&lab, &config(&lab));
+    let mut gateway = Gateway::start_with(&lab, &by_file(&lab));
 
     // Nobody delegates yet: all of it goes by the other ISP.
     all_reachable(&lab, &gateway);
@@ -149,5 +155,22 @@ fn a_new_prefix_under_load_costs_no_packet() {
     all_reachable(&lab, &gateway);
     let state = fs::read_to_string(lab.dir.join("state/prefixes.json")).expect("kept");
     assert!(state.contains(NEW), "{state}");
+
+    // Another client, which tells nobody but the kernel; and another prefix.
+    gateway.configure(&config("interface = \"wan1\""));
+    gateway.ask(&["reload"]);
+    delegator.delegate(OLD);
+    let client = networkd(&lab);
+    let in_force = |prefix: &str| {
+        let status = gateway.ask(&["status"]);
+        let line = status.lines().find(|line| line.starts_with("cable") && line.contains("interface wan1"));
+        line.is_some_and(|line| line.contains(prefix))
+    };
+    eventually("the delegation of networkd is in force", LIMIT, || in_force(OLD));
+    delegator.delegate(NEW);
+    eventually("its second one is in force", LIMIT, || in_force(NEW));
+    dispatch(&lab);
+    assert!(has(NEW), "its hook tells the former route apart: {}", client.output());
+    all_reachable(&lab, &gateway);
     assert!(gateway.stop().success(), "{}", gateway.log());
 }
