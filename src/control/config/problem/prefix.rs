@@ -20,7 +20,8 @@ impl SourceProblem {
     pub fn remedy(&self) -> String {
         let text = match self {
             Self::SeveralInternals { .. } => {
-                "write the pairs out with `mappings`, or use one internal prefix that covers all of the site"
+                "write one prefix that covers them all to `internal`, like the /48 that they are out of: subnets keep \
+                 their numbers; or `mappings`, if the ISP's prefix never changes"
             }
             Self::NoOrigin => {
                 "add file = \"/run/sixways/wan0.prefix\", which a DHCPv6-PD client writes, or the `interface` that has an \
