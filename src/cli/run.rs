@@ -7,8 +7,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
+use super::complain;
 use crate::app::{Gateway, Outcome, Places};
 use crate::control::config::ConfigFile;
+
+/// Exit status for what another start would not mend: configs/sixways.service names it.
+const WRONG_CONFIGURATION: u8 = 2;
 
 /// Where configuration and state are.
 #[derive(Debug, clap::Args)]
@@ -36,7 +40,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_writer(std::io::stderr)
         .init();
     let path = std::path::absolute(&args.config).with_context(|| format!("cannot find {}", args.config.display()))?;
-    let config = ConfigFile::read(&path)?;
+    let config = match ConfigFile::read(&path) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(ExitCode::from(WRONG_CONFIGURATION));
+        }
+    };
     let places = Places { bpffs: args.bpffs.clone(), state: args.state.clone(), socket: args.socket.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(async { Gateway::start(config, &places).await?.run().await })?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Lab;
 use super::process::{Daemon, run, try_run};
+use super::service::setting;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
 const LIMIT: Duration = Duration::from_secs(20);
@@ -46,7 +47,7 @@ impl<'lab> Gateway<'lab> {
     pub fn start_with(lab: &'lab Lab, text: &str) -> Self {
         let config = lab.dir.join("sixways.toml");
         std::fs::write(&config, text).expect("a configuration");
-        let daemon = Self::spawn(lab, &config);
+        let daemon = Self::spawn(lab, lab.command("gw", BINARY), &config);
         let mut gateway = Self { lab, config, daemon };
         gateway.wait_until_ready();
         gateway
@@ -62,9 +63,18 @@ impl<'lab> Gateway<'lab> {
     pub fn restart(&mut self) -> Duration {
         assert!(!self.daemon.alive(), "it still runs");
         let start = Instant::now();
-        self.daemon = Self::spawn(self.lab, &self.config);
+        self.daemon = Self::spawn(self.lab, self.lab.command("gw", BINARY), &self.config);
         self.wait_until_ready();
         start.elapsed()
+    }
+
+    /// Starts it again as its unit says, and does not wait: a [`Supervisor`](super::service::Supervisor) is told.
+    #[track_caller]
+    pub fn restart_as_service(&mut self) {
+        assert!(!self.daemon.alive(), "it still runs");
+        let mut command = self.lab.command("gw", "nice");
+        command.args(["-n", setting("Nice"), BINARY]);
+        self.daemon = Self::spawn(self.lab, command, &self.config);
     }
 
     /// SIGKILL.
@@ -167,8 +177,7 @@ impl<'lab> Gateway<'lab> {
         count.unwrap_or_else(|| panic!("no queue {queue} of {device}: {counters}"))
     }
 
-    fn spawn(lab: &Lab, config: &PathBuf) -> Daemon {
-        let mut command: Command = lab.command("gw", BINARY);
+    fn spawn(lab: &Lab, mut command: Command, config: &PathBuf) -> Daemon {
         command.arg("run").arg("--config").arg(config).arg("--bpffs").arg(lab.dir.join("bpf"));
         command.arg("--state").arg(lab.dir.join("state")).arg("--socket").arg(lab.dir.join("control.sock"));
         let supervisor = lab.dir.join("supervisor");

@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod images;
 pub mod netns;
 pub mod process;
+pub mod service;
 pub mod steps;
 pub mod traffic;
 pub mod watch;

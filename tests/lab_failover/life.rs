@@ -8,23 +8,25 @@ use crate::cases::{A, AFTER, Outcome, WARM, foreign};
 use crate::lab::Lab;
 use crate::lab::gateway::Gateway;
 use crate::lab::process::run;
+use crate::lab::service::{self, Supervisor};
 use crate::stand::await_isp_a;
 use crate::streams::Streams;
 use crate::tcp::Connections;
 
-/// What a supervisor waits.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// The gateway is killed under load, and started again after 100 ms.
+/// The gateway is killed under load, and started again as configs/sixways.service says.
 pub fn kill(lab: &Lab, gateway: &mut Gateway<'_>, load: u32) -> Outcome {
     let foreign = foreign(lab);
     let connections = Connections::open(lab);
     let streams = Streams::start(lab, load);
     sleep(WARM);
     let killed = streams.now();
+    let supervisor = Supervisor::listen(lab);
     gateway.kill();
-    sleep(PAUSE);
-    let ready = gateway.restart();
+    sleep(service::restart_pause());
+    let start = Instant::now();
+    gateway.restart_as_service();
+    supervisor.hears("READY=1");
+    let ready = start.elapsed();
     streams.await_arrivals("every flow reaches its server again", |_, _| true);
     sleep(AFTER);
     let tcp = connections.toll();

@@ -3,7 +3,6 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 mod stalled;
-mod supervisor;
 mod told;
 
 use std::time::Duration;
@@ -11,11 +10,11 @@ use std::time::Duration;
 use lab::clients::Live;
 use lab::gateway::Gateway;
 use lab::process::eventually;
+use lab::service::Supervisor;
 use lab::steps::Steps;
 use lab::traffic::{Server, ping};
 use lab::{H10, Lab, SERVER, SERVER_PREFIX};
 use serde_json::Value;
-use supervisor::Supervisor;
 use told::Addressees;
 
 /// Behind wan0.

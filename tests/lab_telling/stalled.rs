@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::history;
 use crate::lab::gateway::Gateway;
 use crate::lab::process::eventually;
+use crate::lab::service::Supervisor;
 use crate::lab::traffic::{ping, unanswered};
 use crate::lab::{Lab, SERVER};
-use crate::supervisor::Supervisor;
 
 /// The process ends by itself, transit stays blocked, and the next start forwards.
 pub fn hangs(lab: &Lab, gateway: &mut Gateway<'_>, supervisor: &Supervisor) {
