@@ -15,13 +15,17 @@ use crate::tcp::Connections;
 
 /// The gateway is killed under load, and started again as configs/sixways.service says.
 pub fn kill(lab: &Lab, gateway: &mut Gateway<'_>, load: u32) -> Outcome {
+    let supervisor = Supervisor::listen(lab);
+    gateway.stop();
+    gateway.restart_as_service();
+    supervisor.hears("READY=1");
     let foreign = foreign(lab);
     let connections = Connections::open(lab);
     let streams = Streams::start(lab, load);
     sleep(WARM);
     let killed = streams.now();
-    let supervisor = Supervisor::listen(lab);
     gateway.kill();
+    supervisor.forget();
     sleep(service::restart_pause());
     let start = Instant::now();
     gateway.restart_as_service();
