@@ -1,13 +1,11 @@
 //! configs/sixways.service and the program say the same.
 
+#[path = "common/unit.rs"]
+mod unit;
+
 use std::process::{Command, Output};
 
-const UNIT: &str = include_str!("../configs/sixways.service");
-
-fn setting(key: &str) -> &'static str {
-    let value = UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    value.unwrap_or_else(|| panic!("no {key} in the unit"))
-}
+use unit::setting;
 
 fn sixways(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sixways")).args(words).output().expect("it runs")

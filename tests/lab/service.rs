@@ -1,18 +1,15 @@
 //! The gateway as a service: what configs/sixways.service says, and a supervisor that listens as systemd does.
 
+#[path = "../common/unit.rs"]
+mod unit;
+
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use unit::setting;
+
 use super::Lab;
-
-const UNIT: &str = include_str!("../../configs/sixways.service");
-
-/// The value of a key of the unit.
-pub fn setting(key: &str) -> &'static str {
-    let value = UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    value.unwrap_or_else(|| panic!("no {key} in the unit"))
-}
 
 /// What systemd waits before it starts the gateway again.
 pub fn restart_pause() -> Duration {
