@@ -89,8 +89,8 @@ limits! {
     SPARE_PORTS: usize = 2, "interfaces";
     /// Longest sleep of an idle worker.
     SLEEP_MS: i32 = 100, "milliseconds";
-    /// Time that a starting gateway waits for the state directory of one that is on its way out.
-    STATE_LOCK_RETRY_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// Time that a starting gateway waits for the pins and the state directory of one that is on its way out.
+    LOCK_RETRY_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Messages that wait between one worker and control, each way.
     WORKER_QUEUE: usize = 1024, "messages";
     /// Time for which binding a socket to a busy queue is tried again: the kernel releases the

@@ -5,6 +5,8 @@
 
 mod backtrace;
 mod child;
+mod closer;
+mod lock;
 mod packet;
 mod readiness;
 mod supervisor;
@@ -17,6 +19,8 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use crate::units::Nanos;
 pub use backtrace::{backtrace_of, kernel_view, thread_id};
 pub use child::{close_on_exec, finish_group, no_children, start_group};
+pub use closer::Closer;
+pub use lock::lock_soon;
 pub use packet::PacketSocket;
 pub use readiness::readable;
 pub use supervisor::Supervisor;

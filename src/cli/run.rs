@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::complain;
 use crate::app::{Gateway, Outcome, Places};
 use crate::control::config::ConfigFile;
+use crate::os::Closer;
 
 /// Exit status for what another start would not mend: configs/sixways.service names it.
 const WRONG_CONFIGURATION: u8 = 2;
@@ -48,6 +49,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let places = Places { bpffs: args.bpffs.clone(), state: args.state.clone(), socket: args.socket.clone() };
+    // While there is one thread.
+    let closer = Closer::start();
+    if let Err(error) = &closer {
+        tracing::warn!(%error, "no second process: after a kill the next start takes longer");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(async { Gateway::start(config, &places).await?.run().await })?;
     match outcome {

@@ -6,8 +6,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,7 +16,7 @@ use crate::control::prefixes::{self, History};
 use crate::control::quotas::Carried;
 use crate::control::whole_file;
 use crate::hash::{HashKey, KEY_WORDS};
-use crate::limits::STATE_LOCK_RETRY_NANOS;
+use crate::os::lock_soon;
 
 /// Where the state lies unless `--state` says otherwise.
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/sixways";
@@ -79,14 +77,10 @@ impl StateDir {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| io("make", source))?;
         let lock = private(OpenOptions::new().create(true).truncate(false), &path.join("lock"))
             .map_err(|source| io("write into", source))?;
-        let deadline = Instant::now() + Duration::from_nanos(STATE_LOCK_RETRY_NANOS);
-        loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: Arc::new(lock) }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-                Err(TryLockError::WouldBlock) => return Err(StateError::InUse(path.to_owned())),
-                Err(TryLockError::Error(source)) => return Err(io("lock", source)),
-            }
+        match lock_soon(&lock) {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: Arc::new(lock) }),
+            Err(TryLockError::WouldBlock) => Err(StateError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => Err(io("lock", source)),
         }
     }
 

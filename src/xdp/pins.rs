@@ -12,6 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::os::lock_soon;
+
 /// Where bpffs is by convention.
 pub const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
 /// Where one can be mounted for `ip netns exec`, which hides `/sys`.
@@ -60,7 +62,7 @@ pub enum PinError {
 impl Pins {
     /// The pins of the calling thread's network namespace, below `bpffs` or
     /// [`DEFAULT_BPFFS`]. Makes the directory, and keeps other processes out of it while this
-    /// value lives.
+    /// value lives. Waits a moment for one that is on its way out.
     ///
     /// # Errors
     /// When there is no BPF file system, or one that would not outlive the process, or another
@@ -82,7 +84,7 @@ impl Pins {
             .create(&directory)
             .map_err(|error| failed(&directory, error))?;
         let lock = File::open(&directory).map_err(|error| failed(&directory, error))?;
-        match lock.try_lock() {
+        match lock_soon(&lock) {
             Ok(()) => Ok(Self { directory, _lock: Arc::new(lock) }),
             Err(TryLockError::WouldBlock) => Err(PinError::Busy(directory)),
             Err(TryLockError::Error(error)) => Err(failed(&directory, error)),

@@ -1,6 +1,6 @@
 //! The gateway under test: the binary itself, in its namespace, with files of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,13 @@ impl<'lab> Gateway<'lab> {
     /// The process.
     pub fn pid(&self) -> u32 {
         self.daemon.pid()
+    }
+
+    /// Where procfs has the process that closes its files when it is killed.
+    pub fn closer(&self) -> PathBuf {
+        let pid = self.daemon.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+        Path::new("/proc").join(children.trim())
     }
 
     /// How it ended, after [`Gateway::alive`] has said that it did.

@@ -35,8 +35,13 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
         survive(&lab, &[ISP_A, ISP_B], || {
             for kill in 1..=KILLS {
                 std::thread::sleep(Duration::from_millis(300));
+                let closer = gateway.closer();
                 gateway.kill();
                 let killed = Instant::now();
+                eventually("its files are closed", Duration::from_secs(5), || {
+                    // Whether somebody has heard of its end is not our matter.
+                    std::fs::read_dir(closer.join("fd")).map_or(true, |open| open.count() == 0)
+                });
                 if kill == 1 {
                     unanswered(&lab, "h10", SERVER, 3);
                     assert_eq!(ping(&lab, "h10", &lab.own["lan0"], 3, 10), 3, "dead, and its kernel is deaf");
@@ -52,6 +57,14 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
         load.kill();
     });
     steps.step("every pair answers afterwards", &mut gateway, |_| all_answer(&lab));
+    steps.step("the process that would close its files is killed", &mut gateway, |gateway| {
+        let pid = gateway.closer().file_name().map(|pid| pid.to_owned()).expect("a number");
+        run(Command::new("kill").arg("-KILL").arg(pid), Duration::from_secs(5));
+        all_answer(&lab);
+        gateway.kill();
+        gateway.restart();
+        all_answer(&lab);
+    });
     steps.step("a port without carrier does not slow the other", &mut gateway, |_| carrier(&lab, &mut server));
     steps.step("connections by a lost ISP are reset", &mut gateway, |gateway| {
         mishaps::every_isp_is_up(gateway);
