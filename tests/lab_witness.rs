@@ -7,6 +7,7 @@ use std::net::Ipv6Addr;
 
 use lab::capture::{Capture, source_of};
 use lab::flood::Flood;
+use lab::load::Load;
 use lab::traffic::{Bursts, Server, connect, ping};
 use lab::{DMZ_HOST, H10, H20, Lab, SERVER, VPN_HOST};
 
@@ -17,6 +18,7 @@ fn the_network_and_its_witnesses_work() {
     the_isps_count_what_leaks(&lab);
     captures_judge_sources_and_checksums(&lab);
     servers_and_clients_agree(&lab);
+    a_lost_load_is_told_with_the_place(&lab);
     devices_come_back(&lab);
     a_flood_reaches_the_gateway(&lab);
 }
@@ -96,6 +98,31 @@ fn servers_and_clients_agree(lab: &Lab) {
     assert_eq!(connections.seen[lab::ISP_A], 10);
     let page = lab.sh("dmz", &format!("curl -sS -g http://[{SERVER}]:8080/whoami"));
     assert_eq!(page.trim(), DMZ_HOST);
+}
+
+fn a_lost_load_is_told_with_the_place(lab: &Lab) {
+    let _server = Server::start(lab, "srv", true);
+    let bursts = Bursts {
+        role: "dmz",
+        sources: "2001:db8:1:d::80/128",
+        source_count: 1,
+        destinations: lab::SERVER_PREFIX,
+        destination_count: 20,
+        repeat: 10_000,
+        rate: 1_000,
+        wait_ms: 500,
+    };
+    let load = Load::start(lab, None, &bursts);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    load.all_answered("by ISP A", None);
+    let load = Load::start(lab, None, &bursts);
+    lab.sh("ispa", "ip -6 route del 2001:db8:f::/64");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| load.all_answered("by nobody", None)));
+    lab.sh("ispa", "ip -6 route add 2001:db8:f::/64 via fe80::53 dev core");
+    let told = judged.expect_err("what ISP A has no route for is lost");
+    let told = told.downcast_ref::<String>().expect("a text");
+    assert!(told.contains("ispa Ip6InNoRoutes: "), "{told}");
 }
 
 fn devices_come_back(lab: &Lab) {

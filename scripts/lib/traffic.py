@@ -12,7 +12,6 @@ import ipaddress
 import json
 import os
 import select
-import signal
 import socket
 import socketserver
 import struct
@@ -27,6 +26,8 @@ HTTP_PORT = 8080
 IPV6_FREEBIND = 78
 PKTINFO_SPACE = socket.CMSG_SPACE(20)
 BUFFER = 16 << 20
+# Datagrams of a burst that are sent without a look at what comes back.
+STRIDE = 32
 
 
 def prefix_of(address):
@@ -180,14 +181,15 @@ def addresses(prefix, count):
 
 
 def burst(words):
-    """Datagrams over many (source, destination) pairs, until SIGINT at the latest; counts the echoes that came back
-    to the right pair."""
+    """Datagrams over many (source, destination) pairs; counts the echoes that came back to the right pair.
+
+    With a window, never more than so many are unanswered at a time: a busy machine makes the load slower and not
+    lossy. Such a load runs beside its owner, and ends with a line on its standard input."""
     sources = addresses(words.sources, words.source_count)
     targets = [str(ipaddress.IPv6Address(packed)) for packed in addresses(words.destinations, words.destination_count)]
     pairs = [(source, target) for target in targets for source in sources]
     answered = bytearray(len(pairs) * words.repeat)
-    stopped = False
-    right = wrong = repeated = 0
+    sent = right = wrong = repeated = 0
     sock = udp_socket()
     sock.setblocking(False)
 
@@ -206,19 +208,26 @@ def burst(words):
             else:
                 wrong += 1
 
-    def stop(*_):
-        nonlocal stopped
-        stopped = True
+    def is_over():
+        """Whether the owner says so; waits until there is room in the window, or for that word."""
+        while True:
+            is_full = sent - right > words.window - STRIDE
+            readable = select.select([sys.stdin, sock] if is_full else [sys.stdin], [], [], None if is_full else 0)[0]
+            drain()
+            if sys.stdin in readable:
+                return True
+            if not is_full:
+                return False
 
-    signal.signal(signal.SIGINT, stop)
+    if words.window:
+        print(json.dumps({"ready": True}), flush=True)
     started = time.monotonic()
     padding = b"\0" * (words.size - 8)
-    sent = 0
     for index in range(len(answered)):
         source, target = pairs[index % len(pairs)]
-        if index % 32 == 0:
+        if index % STRIDE == 0:
             drain()
-            if stopped:
+            if words.window and is_over():
                 break
             ahead = index / words.rate - (time.monotonic() - started)
             if ahead > 0:
@@ -319,6 +328,7 @@ def main():
     sub.add_argument("--rate", type=float, default=20_000, help="datagrams a second")
     sub.add_argument("--size", type=int, default=64, help="octets of payload")
     sub.add_argument("--wait", type=float, default=2, help="seconds to wait for the last echo")
+    sub.add_argument("--window", type=int, help="datagrams that may be unanswered at a time, 32 or more")
     sub.add_argument("--port", type=int, default=UDP_PORT)
     sub.set_defaults(run=burst)
     sub = verbs.add_parser("connect")

@@ -92,6 +92,11 @@ impl Accounts {
         drops.map(|drop| drop.packets.total).sum()
     }
 
+    /// What was dropped, by interface and reason.
+    pub fn drops(&self) -> impl Iterator<Item = (String, u64)> {
+        self.drops.iter().map(|drop| (format!("{} {}", drop.interface, drop.reason), drop.packets.total))
+    }
+
     fn term(&self, of: &str, book: &str, what: &str) -> u64 {
         let accounts = self.accounting.iter().filter(|account| account.of == of && account.book == book);
         let terms = accounts.flat_map(|account| account.sources.iter().chain(&account.sinks));

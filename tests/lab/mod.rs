@@ -14,6 +14,8 @@ pub mod clients;
 pub mod flood;
 pub mod gateway;
 pub mod images;
+pub mod load;
+pub mod losses;
 pub mod netns;
 pub mod process;
 pub mod service;

@@ -187,7 +187,7 @@ impl<'a> Bursts<'a> {
         }
     }
 
-    /// The command, for a burst that runs beside the test.
+    /// The command, for a burst that runs beside the test and may be lost.
     pub fn command(&self, lab: &Lab) -> Command {
         let mut command = lab.command(self.role, PYTHON);
         command.args([HELPER, "burst", "--sources", self.sources, "--destinations", self.destinations]);
