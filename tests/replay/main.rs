@@ -14,6 +14,7 @@ mod slow_npt;
 mod clock;
 mod errors;
 mod judge;
+mod learnt;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -59,8 +60,15 @@ impl Bench {
     /// Replays into the directory `out`; returns what is printed as JSON.
     #[track_caller]
     pub fn replay(&self, config: &str, out: &str) -> Value {
+        self.replay_with(&[], config, out)
+    }
+
+    /// As [`Bench::replay`], with more arguments.
+    #[track_caller]
+    pub fn replay_with(&self, more: &[&str], config: &str, out: &str) -> Value {
         let out = self.path(out).display().to_string();
         let mut arguments = vec!["replay", "--config", config, "--json", "--out-dir", &out];
+        arguments.extend(more);
         arguments.extend(self.inputs.iter().map(String::as_str));
         let output = sixways(&arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
