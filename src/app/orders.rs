@@ -24,6 +24,7 @@ impl Orders {
     /// `verbs`, and those that the run loop answers.
     pub(super) fn verbs(&self, verbs: Verbs) -> Verbs {
         verbs
+            .on_owner("status", self.give(Gateway::order_status))
             .on_owner("reload", self.give(Gateway::order_reload))
             .on_owner("confirm", self.give(Gateway::order_confirm))
             .on_owner("drain", self.give(Gateway::order_drain))

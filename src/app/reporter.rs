@@ -20,7 +20,6 @@ use crate::control::socket::{ControlSocket, Verbs};
 use crate::observe::exporter::{self, ListenError};
 use crate::observe::flows;
 use crate::observe::report::{MemoryReport, PortReport, Report};
-use crate::observe::status::Status;
 use crate::observe::view::{Facts, Observed};
 use crate::os;
 use crate::worker::World;
@@ -62,10 +61,8 @@ impl Reporter {
         config: &Config,
         socket: &Path,
     ) -> Result<Self, GatewayError> {
-        let asked = Arc::clone(&observed);
         let view = flows::View::new(Arc::clone(&world.snapshot), Arc::clone(&world.flows));
         let verbs = Verbs::default()
-            .on("status", move || encode(Status::of(&asked, os::now())))
             .on_thread("flows", move |query| encode(view.list(&query, os::now()).map_err(|error| error.to_string())?))
             .on_thread("explain", move |question| {
                 encode(explainer.answer(&question).map_err(|error| error.to_string())?)

@@ -30,7 +30,7 @@ pub struct Status {
     pub version: String,
     /// Seconds since it was started.
     pub uptime_seconds: f64,
-    /// How old the numbers are, which are taken once a second.
+    /// How old the numbers are, which are taken when they are asked for.
     pub age_seconds: f64,
     /// Number of the generation that the workers read.
     pub generation: u64,

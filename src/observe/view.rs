@@ -1,9 +1,9 @@
 //! Where the numbers come together: the run loop fills it, the exporter and the control socket
 //! read it.
 //!
-//! The run loop calls [`Observed::refresh`] about once a second. Readers get the latest
-//! [`Sample`], in which all numbers are of one moment, and so never make the gateway work:
-//! however often somebody scrapes, the packet path does not notice.
+//! The run loop calls [`Observed::refresh`] once a second, and when `status` is asked for. Readers
+//! get the latest [`Sample`], in which all numbers are of one moment, and so never make the gateway
+//! work: however often somebody scrapes, the packet path does not notice.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use crate::limits::{HEARTBEAT_MAX_AGE, MAX_EDGES};
 use crate::snapshot::{Role, Snapshot};
 use crate::units::{Direction, EdgeId, Nanos, PortId};
 
-/// Age at which the sample that rates start from is replaced.
+/// Least time between the sample that rates start from and the latest one.
 const RATE_SPAN: Nanos = Nanos::from_millis(900);
 
 /// What only the run loop knows; for `status`.
@@ -68,6 +68,8 @@ struct Books {
     sockets: BTreeMap<(PortId, usize), SocketCounts>,
     /// The same, when the latest ones were opened.
     closed: BTreeMap<(PortId, usize), SocketCounts>,
+    /// The sample that rates will start from once it is old enough.
+    maturing: Option<Arc<Sample>>,
 }
 
 impl Observed {
@@ -95,6 +97,7 @@ impl Observed {
                 baseline: [0; MAX_EDGES],
                 sockets: BTreeMap::new(),
                 closed: BTreeMap::new(),
+                maturing: None,
             }),
         }
     }
@@ -193,11 +196,11 @@ impl Observed {
         sample.topology = Arc::clone(&books.topology);
         books.latency.collect();
         sample.latency = Direction::ALL.map(|direction| books.latency.total(direction).clone());
-        let former = self.latest.swap(Arc::new(sample));
-        let due = self.earlier.load().as_ref().is_none_or(|earlier| former.at.since(earlier.at) >= RATE_SPAN);
-        if due && former.at > Nanos::default() {
-            self.earlier.store(Some(former));
+        let sample = Arc::new(sample);
+        if books.maturing.as_ref().is_none_or(|maturing| now.since(maturing.at) >= RATE_SPAN) {
+            self.earlier.store(books.maturing.replace(Arc::clone(&sample)));
         }
+        self.latest.store(sample);
     }
 
     /// What the ND proxy counts by.
@@ -215,7 +218,7 @@ impl Observed {
         self.latest.load_full()
     }
 
-    /// The sample of about a second before, once there is one.
+    /// The sample of a second or two before, once there is one.
     pub fn earlier(&self) -> Option<Arc<Sample>> {
         self.earlier.load_full()
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::gateway::Gateway;
 
-/// The gateway takes its numbers once a second; until they balance.
+/// Until they balance.
 const SETTLE: Duration = Duration::from_secs(8);
 /// Time for what has been sent to arrive and be counted.
 const ON_ITS_WAY: Duration = Duration::from_millis(200);
@@ -131,18 +131,18 @@ impl Gateway<'_> {
     #[track_caller]
     pub fn settled(&self) -> Accounts {
         let start = Instant::now();
+        // A little more: for the age of the numbers.
+        std::thread::sleep(ON_ITS_WAY.mul_f32(1.1));
         loop {
-            std::thread::sleep(Duration::from_millis(50));
             let asked = start.elapsed();
             let now = self.accounts();
-            if asked.as_secs_f64() < ON_ITS_WAY.as_secs_f64() + now.age_seconds {
-                continue;
-            }
+            let is_later = asked.as_secs_f64() >= ON_ITS_WAY.as_secs_f64() + now.age_seconds;
             let complaints = now.complaints();
-            if complaints.is_empty() {
+            if is_later && complaints.is_empty() {
                 return now;
             }
             assert!(start.elapsed() < SETTLE, "the books do not balance:\n{}\n{:?}", complaints.join("\n"), now.drops);
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::Lab;
-use super::process::{Daemon, run, try_run};
+use super::process::{Daemon, eventually, run, try_run};
 use super::service::setting;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
@@ -154,6 +156,16 @@ impl<'lab> Gateway<'lab> {
         let mut command = self.lab.command("gw", BINARY);
         command.args(words).arg("--socket").arg(self.lab.dir.join("control.sock"));
         command
+    }
+
+    /// Waits until every ISP may carry new flows.
+    #[track_caller]
+    pub fn every_isp_is_up(&self) {
+        eventually("every ISP is up", Duration::from_secs(60), || {
+            let status: Value = serde_json::from_str(&self.ask(&["status", "--json"])).expect("JSON");
+            let isps = status["isps"].as_array().expect("ISPs");
+            !isps.is_empty() && isps.iter().all(|isp| isp["up"] == true)
+        });
     }
 
     /// SIGHUP.

@@ -73,8 +73,7 @@ impl Books {
     pub fn settled(gateway: &Gateway<'_>) -> Self {
         let mut latest = Self::of(gateway);
         for _ in 0..10 {
-            // The gateway takes its numbers once a second.
-            std::thread::sleep(Duration::from_millis(1500));
+            std::thread::sleep(Duration::from_millis(700));
             let now = Self::of(gateway);
             if (now.inserts, &now.drops) == (latest.inserts, &latest.drops) {
                 return now;
@@ -84,7 +83,7 @@ impl Books {
         panic!("still on the move: {latest:?}");
     }
 
-    /// The numbers of the latest second.
+    /// The numbers of this moment.
     #[track_caller]
     pub fn of(gateway: &Gateway<'_>) -> Self {
         let json = gateway.ask(&["status", "--json"]);

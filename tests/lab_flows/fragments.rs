@@ -57,7 +57,7 @@ fn large_datagrams_keep_the_isp_of_their_flow() {
             assert_eq!(opening.run(&lab), Echoed { sent: 1, answered: 1, wrong: 0 }, "{target} by ISP B");
         }
         lab.plug("wan0");
-        gateway.settled();
+        gateway.every_isp_is_up();
         let sent = targets.iter().zip(ORDERS).map(|(target, order)| Datagrams {
             role: "h20",
             source: H20,

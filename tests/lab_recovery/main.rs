@@ -67,7 +67,7 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     });
     steps.step("a port without carrier does not slow the other", &mut gateway, |_| carrier(&lab, &mut server));
     steps.step("connections by a lost ISP are reset", &mut gateway, |gateway| {
-        mishaps::every_isp_is_up(gateway);
+        gateway.every_isp_is_up();
         resets::are_reset(&lab, gateway);
         everybody_is_answered(&lab);
     });

@@ -19,19 +19,10 @@ pub fn ask_often(lab: &Lab) {
     }
 }
 
-/// Waits until every ISP carries flows again.
-pub fn every_isp_is_up(gateway: &Gateway<'_>) {
-    eventually("every ISP is up", Duration::from_secs(60), || {
-        let page = gateway.metrics();
-        let mut rows = page.lines().filter(|line| line.starts_with("sixways_isp_up{")).peekable();
-        rows.peek().is_some() && rows.all(|row| row.ends_with(" 1"))
-    });
-}
-
 /// A device goes, and comes back as another one of the same name.
 pub fn device_made_anew(lab: &Lab, gateway: &Gateway<'_>) {
     for (device, unmoved) in [("wan0", &[ISP_B][..]), ("wan1", &[ISP_A]), ("lan0", &[ISP_A, ISP_B])] {
-        every_isp_is_up(gateway);
+        gateway.every_isp_is_up();
         survive(lab, unmoved, || {
             lab.recreate(device);
             everybody_is_answered(lab);
@@ -44,7 +35,7 @@ pub fn flaps(lab: &Lab, gateway: &Gateway<'_>) {
     for (device, (role, far), unmoved) in
         [("lan0", ("sw", "gw"), &[ISP_A, ISP_B][..]), ("wan0", ("ispa", "cust"), &[ISP_B])]
     {
-        every_isp_is_up(gateway);
+        gateway.every_isp_is_up();
         survive(lab, unmoved, || {
             let flap = format!("ip link set {far} down; sleep 0.1; ip link set {far} up; sleep 0.1");
             let script = format!("for i in 1 2 3 4 5 6 7 8 9 10; do {flap}; done");
@@ -59,7 +50,7 @@ pub fn flaps(lab: &Lab, gateway: &Gateway<'_>) {
 /// A host inside and an ISP's router have another network card from one moment to the next, and
 /// tell nobody.
 pub fn other_macs(lab: &Lab, gateway: &Gateway<'_>, server: &mut Server) {
-    every_isp_is_up(gateway);
+    gateway.every_isp_is_up();
     survive(lab, &[ISP_B], || {
         for (role, device, mac) in [("h10", "eth0", "02:5e:00:00:77:01"), ("ispa", "cust", "02:5e:00:00:77:02")] {
             lab.sh(role, &format!("ip link set {device} address {mac}"));

@@ -73,7 +73,12 @@ impl Gateway {
 
     /// A second passes, every worker turns, and the run loop refreshes.
     pub fn tick(&mut self) {
-        self.now = self.now.plus(Nanos::from_millis(1000));
+        self.pass(1000);
+    }
+
+    /// As [`Gateway::tick`], after `millis`.
+    pub fn pass(&mut self, millis: u64) {
+        self.now = self.now.plus(Nanos::from_millis(millis));
         for (worker, recorder) in self.workers.iter().zip(&mut self.recorders) {
             worker.iterations.add(10);
             worker.heartbeat.set(self.now.0);

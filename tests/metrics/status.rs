@@ -5,9 +5,11 @@ use std::path::Path;
 use assert_cmd::Command;
 use sixways::observe::status::Status;
 use sixways::os;
+use sixways::units::Nanos;
 
 use crate::busy_gateway;
 use crate::control::Control;
+use crate::gateway::Gateway;
 
 pub fn status(socket: &Path, more: &[&str]) -> std::process::Output {
     Command::cargo_bin("sixways").unwrap().arg("status").arg("--socket").arg(socket).args(more).output().unwrap()
@@ -78,6 +80,25 @@ fn status_as_json_is_the_whole_of_it() {
     assert_eq!(status.accounting.len(), 3 * 3 + 2, "gate, socket and path of three interfaces, two buffers");
     assert_eq!((status.flows.records[0].state.as_str(), status.flows.records[0].records), ("established", 0));
     assert!(status.not_ready.contains("has not turned"), "{}", status.not_ready);
+}
+
+#[test]
+fn rates_are_those_of_a_second_or_two_however_often_somebody_asks() {
+    let mut gateway = Gateway::new(1, 1);
+    gateway.tick();
+    for step in 0..400 {
+        // Ticks of a second with three requests between them, two of which come at once.
+        let millis = [300, 1, 399, 300][step % 4];
+        gateway.forward(0, 0, 1, millis * 1000, 94);
+        gateway.pass(millis);
+        let (sample, earlier) = (gateway.observed.sample(), gateway.observed.earlier().unwrap());
+        assert_eq!(sample.at, gateway.now);
+        let span = sample.at.since(earlier.at);
+        assert!(span >= Nanos::from_millis(900) && span < Nanos::from_millis(2000), "{span:?}");
+        let received = Status::of(&gateway.observed, gateway.now).interfaces[0].received.packets.per_second;
+        // Rates before the traffic began are behind it after two seconds.
+        assert!(step < 8 || (received - 1e6).abs() < 1.0, "step {step}: {received}");
+    }
 }
 
 #[test]

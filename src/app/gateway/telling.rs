@@ -1,14 +1,19 @@
 //! What the gateway says of itself: in the log, in the event log, in the metrics, on its status page.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::reload::Nothing;
 use super::{Gateway, Outcome};
 use crate::app::GatewayError;
 use crate::app::notify::Undelivered;
+use crate::app::orders::answer;
 use crate::control::events::{Ending, Event, Events};
+use crate::control::socket::Reply;
 use crate::limits::{EVENT_LOG_PATIENCE_NANOS, NOTIFY_FAREWELL_NANOS};
+use crate::observe::status::Status;
 use crate::os;
 use crate::snapshot::GatePort;
 use crate::worker::thread_name;
@@ -82,6 +87,12 @@ impl Gateway {
     pub(super) fn tell_traffic(&mut self) {
         self.report();
         self.events.tell(self.traffic.take(&self.around.observed.sample(), os::now()));
+    }
+
+    /// `sixways status`: the numbers of this moment.
+    pub(in crate::app) fn order_status(&mut self, _: Nothing, reply: Reply) {
+        self.report();
+        answer::<Infallible>(reply, Ok(Status::of(&self.around.observed, os::now())));
     }
 
     pub(super) fn report(&mut self) {
