@@ -63,13 +63,16 @@ impl Buckets {
             return Err(BucketError::NoWeight);
         };
         let seeds: Vec<u64> = uplinks.iter().map(|claim| name_seed(claim.name)).collect();
-        let scores: Vec<Vec<f64>> = (0..BUCKETS as u64)
-            .map(|bucket| uplinks.iter().zip(&seeds).map(|(claim, seed)| score(*seed, bucket, claim.weight)).collect())
-            .collect();
-        let mut first: Vec<usize> = scores.iter().map(|row| order(uplinks, row)[0]).collect();
-        repair(&mut first, &scores, &quotas(uplinks, first_tier));
-        let table = scores.iter().zip(&first).map(|(row, first)| pack(uplinks, row, *first)).collect();
-        Ok(Self { table })
+        let by_tier = by_tier(uplinks);
+        let mut rows = vec![Row::default(); BUCKETS];
+        for (bucket, row) in rows.iter_mut().enumerate() {
+            for (i, claim) in uplinks.iter().enumerate() {
+                row.scores[i] = score(seeds[i], bucket as u64, claim.weight);
+            }
+            row.rank(&by_tier);
+        }
+        repair(&mut rows, &quotas(uplinks, first_tier));
+        Ok(Self { table: rows.iter().map(|row| row.pack(uplinks)).collect() })
     }
 
     /// The bucket of `hash`.
@@ -120,13 +123,55 @@ fn score(seed: u64, bucket: u64, weight: u32) -> f64 {
     if weight == 0 { uniform } else { -f64::from(weight) / uniform.ln() }
 }
 
-/// All uplinks, the most preferred first: by tier, those of weight zero behind every tier, and
-/// within a tier by score.
-fn order(uplinks: &[Claim<'_>], row: &[f64]) -> Vec<usize> {
-    let tier = |i: usize| if uplinks[i].weight == 0 { u16::MAX } else { u16::from(uplinks[i].tier) };
-    let mut order: Vec<usize> = (0..row.len()).collect();
-    order.sort_by(|a, b| tier(*a).cmp(&tier(*b)).then(row[*b].total_cmp(&row[*a])));
-    order
+/// One bucket while the table is built.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    scores: [f64; MAX_UPLINKS],
+    /// Indices of all uplinks, the most preferred first.
+    order: [u8; MAX_UPLINKS],
+}
+
+impl Row {
+    fn first(&self) -> usize {
+        usize::from(self.order[0])
+    }
+
+    /// Puts the uplinks into order: by tier, and within a tier by score. A few numbers of which most
+    /// are in place: sorted by insertion.
+    fn rank(&mut self, by_tier: &[(u16, u8)]) {
+        for (end, &(tier, uplink)) in by_tier.iter().enumerate() {
+            let score = self.scores[usize::from(uplink)];
+            let mut at = end;
+            while at > 0 && by_tier[at - 1].0 == tier && self.scores[usize::from(self.order[at - 1])] < score {
+                self.order[at] = self.order[at - 1];
+                at -= 1;
+            }
+            self.order[at] = uplink;
+        }
+    }
+
+    /// Makes `uplink` the most preferred one; the others keep their order.
+    fn prefer(&mut self, uplink: usize) {
+        let place = self.order.iter().position(|other| usize::from(*other) == uplink).unwrap_or(0);
+        self.order[..=place].rotate_right(1);
+    }
+
+    fn pack(&self, uplinks: &[Claim<'_>]) -> u32 {
+        let mut packed = u32::MAX;
+        for (place, &i) in self.order[..uplinks.len()].iter().take(BUCKET_CHOICES).enumerate() {
+            packed &= !(0xf << (4 * place));
+            packed |= u32::from(uplinks[usize::from(i)].uplink.0) << (4 * place);
+        }
+        packed
+    }
+}
+
+/// Tier and index of all uplinks, by tier; those of weight zero are behind every tier.
+fn by_tier(uplinks: &[Claim<'_>]) -> Vec<(u16, u8)> {
+    let tier = |claim: &Claim<'_>| if claim.weight == 0 { u16::MAX } else { u16::from(claim.tier) };
+    let mut tiers: Vec<(u16, u8)> = uplinks.iter().zip(0..).map(|(claim, i)| (tier(claim), i)).collect();
+    tiers.sort_unstable();
+    tiers
 }
 
 /// Buckets per uplink of the first tier by largest remainder: exact to one bucket, and they sum to
@@ -147,40 +192,29 @@ fn quotas(uplinks: &[Claim<'_>], first_tier: u8) -> Vec<usize> {
 
 /// Moves first choices from uplinks over their quota to those under it, cheapest moves first:
 /// a move costs the ratio of the two scores in that bucket.
-fn repair(first: &mut [usize], scores: &[Vec<f64>], quotas: &[usize]) {
+fn repair(rows: &mut [Row], quotas: &[usize]) {
     let mut have = vec![0usize; quotas.len()];
-    for &uplink in first.iter() {
-        have[uplink] += 1;
+    for row in rows.iter() {
+        have[row.first()] += 1;
     }
     let mut moves: Vec<(f64, usize, usize)> = Vec::new();
-    for (bucket, row) in scores.iter().enumerate() {
-        if have[first[bucket]] > quotas[first[bucket]] {
-            for to in (0..row.len()).filter(|&to| have[to] < quotas[to]) {
-                moves.push((row[first[bucket]] / row[to], bucket, to));
+    for (bucket, row) in rows.iter().enumerate() {
+        let from = row.first();
+        if have[from] > quotas[from] {
+            for to in (0..quotas.len()).filter(|&to| have[to] < quotas[to]) {
+                moves.push((row.scores[from] / row.scores[to], bucket, to));
             }
         }
     }
     moves.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     for (_, bucket, to) in moves {
-        let from = first[bucket];
+        let from = rows[bucket].first();
         if have[from] > quotas[from] && have[to] < quotas[to] {
-            first[bucket] = to;
+            rows[bucket].prefer(to);
             have[from] -= 1;
             have[to] += 1;
         }
     }
-}
-
-fn pack(uplinks: &[Claim<'_>], row: &[f64], first: usize) -> u32 {
-    let mut order = order(uplinks, row);
-    order.retain(|&i| i != first);
-    order.insert(0, first);
-    let mut packed = u32::MAX;
-    for (place, &i) in order.iter().take(BUCKET_CHOICES).enumerate() {
-        packed &= !(0xf << (4 * place));
-        packed |= u32::from(uplinks[i].uplink.0) << (4 * place);
-    }
-    packed
 }
 
 #[cfg(test)]
