@@ -60,9 +60,7 @@ pub fn lan_comes_and_goes(lab: &Lab, gateway: &Gateway<'_>) {
     lab.sh("vpn", &format!("ip addr add {HOST}/64 dev wg0 nodad"));
     let reaches = || lab.try_sh("vpn", &format!("ping -n -c 1 -W 1 -I {HOST} {SERVER}")).is_some();
     assert!(!reaches(), "the gateway's kernel sends it on");
-    gateway.configure(
-        &lab_config().replace("[[isp]]\nname = \"fiber\"", "[[lan]]\ninterface = \"wg0\"\n\n[[isp]]\nname = \"fiber\""),
-    );
+    gateway.configure(&with_lan());
     let said = gateway.ask(&["reload"]);
     assert!(said.contains("[[lan]] \"wg0\": added"), "{said}");
     assert!(lab.sh("gw", "ip link show wg0").contains("xdp"), "no gate");
@@ -73,6 +71,30 @@ pub fn lan_comes_and_goes(lab: &Lab, gateway: &Gateway<'_>) {
     assert!(!reaches(), "it is no LAN any more");
     lab.sh("gw", "ip addr del fd12:3456:789a:30::1/64 dev wg0");
     lab.sh("vpn", &format!("ip addr del {HOST}/64 dev wg0"));
+}
+
+/// A new LAN that cannot be kept, since the disk refuses its id, leaves nothing open.
+pub fn lan_in_vain(lab: &Lab, gateway: &Gateway<'_>) {
+    let ids = lab.dir.join("state/ids.json");
+    let aside = lab.dir.join("ids.json");
+    let before = gateway.descriptors();
+    std::fs::rename(&ids, &aside).expect("moved away");
+    std::fs::create_dir(&ids).expect("in its place");
+    gateway.configure(&with_lan());
+    let said = gateway.try_ask(&["reload"]).expect_err("it is refused");
+    std::fs::remove_dir(&ids).expect("it is empty");
+    std::fs::rename(&aside, &ids).expect("moved back");
+    assert!(said.contains("ids.json"), "{said}");
+    assert!(!lab.sh("gw", "ip link show wg0").contains("xdp"), "the gate is still there");
+    eventually("all sockets are closed", Duration::from_secs(5), || gateway.descriptors() <= before);
+    gateway.configure(&lab_config());
+    let said = gateway.ask(&["reload"]);
+    assert!(said.contains("nothing differs"), "{said}");
+}
+
+fn with_lan() -> String {
+    let isp = "[[isp]]\nname = \"fiber\"";
+    lab_config().replace(isp, &format!("[[lan]]\ninterface = \"wg0\"\n\n{isp}"))
 }
 
 /// Waits until every pair answers, and the server sees those ISPs.

@@ -43,6 +43,7 @@ fn another_configuration_is_put_in_force_whole_or_not_at_all() {
         interfaces::isp_goes_and_comes(&lab, gateway, &mut server);
     });
     steps.step("a LAN comes and goes", &mut gateway, |gateway| interfaces::lan_comes_and_goes(&lab, gateway));
+    steps.step("a LAN comes in vain", &mut gateway, |gateway| interfaces::lan_in_vain(&lab, gateway));
     steps.step("probes come and go", &mut gateway, |gateway| settings::probes(gateway));
     steps.step("another is told", &mut gateway, |gateway| settings::notify(&lab, gateway));
     steps.step("a bad file keeps the old one", &mut gateway, |gateway| refused::bad_file(gateway));

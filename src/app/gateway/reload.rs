@@ -9,11 +9,11 @@ use super::Gateway;
 use crate::app::GatewayError;
 use crate::app::config_watch::Saved;
 use crate::app::orders::answer;
-use crate::control::ControlError;
 use crate::control::config::{Config, ConfigErrors, ConfigFile};
 use crate::control::events::Event;
 use crate::control::reload::{self, Change, NothingOnTrial, Refusal};
 use crate::control::socket::Reply;
+use crate::control::{ControlError, Prepared};
 use crate::observe::config::{ConfigFacts, ReloadFailure};
 use crate::observe::exporter::ListenError;
 use crate::os::now;
@@ -152,12 +152,11 @@ impl Gateway {
         let exporter = self.reporter.open_exporter(config)?;
         let former = self.control.written().clone();
         let prepared = self.control.prepare(config.clone())?;
-        if let Err(error) = self.open_new(&prepared.generation) {
+        if let Err(error) = self.take_on(prepared) {
             // Closes what was opened in vain.
             self.follow()?;
-            return Err(error.into());
+            return Err(error);
         }
-        self.control.adopt(prepared, |reused| self.memory.forget(reused))?;
         if let Err(error) = self.follow() {
             // What the kernel refused of the new tables, it has had of the old ones.
             self.control.reload(former, |reused| self.memory.forget(reused))?;
@@ -170,6 +169,12 @@ impl Gateway {
             self.reporter.set_facts(self.control.config(), dataplane);
         }
         Ok(())
+    }
+
+    /// Opens the interfaces of `prepared` that are new, and takes it on.
+    fn take_on(&mut self, prepared: Prepared) -> Result<(), ReloadError> {
+        self.open_new(&prepared.generation)?;
+        Ok(self.control.adopt(prepared, |reused| self.memory.forget(reused))?)
     }
 
     /// Goes back to the former configuration when nobody has confirmed the one in force in time.
