@@ -76,7 +76,7 @@ pub fn sum(
         month.availability_ratio = (known > 0.0).then(|| month.available_seconds / known);
     }
     for away in away {
-        let end = away.began + time::Duration::seconds_f64(away.seconds);
+        let end = away.began.saturating_add(time::Duration::saturating_seconds_f64(away.seconds));
         for (number, begin, end) in split(away.began.max(from), end) {
             let these = months.iter_mut().filter(|((of, _), _)| *of == number);
             these.for_each(|(_, month)| month.gateway_away_seconds += between(begin, end));
@@ -120,18 +120,19 @@ fn split(begin: OffsetDateTime, end: OffsetDateTime) -> Vec<(Number, OffsetDateT
     let mut parts = Vec::new();
     let mut from = begin;
     while from < end {
-        let to = next_month(from).min(end);
+        let to = next_month(from).map_or(end, |next| next.min(end));
         parts.push((number(from), from, to));
         from = to;
     }
     parts
 }
 
-fn next_month(at: OffsetDateTime) -> OffsetDateTime {
+/// `None` after the last month of the calendar.
+fn next_month(at: OffsetDateTime) -> Option<OffsetDateTime> {
     let (year, month) = match at.month() {
         Name::December => (at.year() + 1, Name::January),
         month => (at.year(), month.next()),
     };
-    let first = Date::from_calendar_date(year, month, 1).unwrap_or(Date::MAX);
-    first.with_time(Time::MIDNIGHT).assume_utc()
+    let first = Date::from_calendar_date(year, month, 1).ok()?;
+    Some(first.with_time(Time::MIDNIGHT).assume_utc())
 }

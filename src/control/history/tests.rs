@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use time::format_description::well_known::Rfc3339;
+
 use super::*;
 use crate::control::events::{Ending, Entry, Event, IspState, IspTraffic, VERSION};
 
@@ -151,6 +153,20 @@ fn months_end_at_midnight_utc_and_the_gateways_absence_is_no_outage() {
     assert_eq!((december.available_seconds, december.down_seconds, december.degraded_seconds), (800.0, 100.0, 200.0));
     assert_eq!((december.unknown_seconds, december.gateway_away_seconds), (100.0, 1000.0));
     assert_eq!((november.outages, december.outages), (1, 0));
+}
+
+#[test]
+fn the_calendar_ends_with_the_year_9999() {
+    let last = OffsetDateTime::parse("9999-12-31T23:59:59Z", &Rfc3339).unwrap();
+    let day = Duration::from_secs(86_400);
+    let mut entries = vec![started(0, None), state(1, "fiber", Unknown, Up, "recovered"), stopped(2)];
+    for (entry, at) in entries.iter_mut().zip([last - day, last - day / 2, last]) {
+        entry.at = at;
+    }
+    let recorded = Recorded { entries, unreadable: 0, last_alive: None };
+    let history = History::of(&recorded, false, last, &Selection::default());
+    let months: Vec<_> = history.months.iter().map(|month| (&*month.month, &*month.isp)).collect();
+    assert_eq!(months, [("9999-12", "cable"), ("9999-12", "fiber")]);
 }
 
 #[test]
