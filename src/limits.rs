@@ -37,6 +37,8 @@ limits! {
     MAX_MAPPINGS: usize = 256, "mappings";
     /// Former prefixes of one ISP whose flows keep them; the oldest gives way to another.
     MAX_FORMER_PREFIXES: usize = 4, "prefixes";
+    /// News of prefixes that wait for ids; the oldest give way.
+    MAX_HELD_NEWS: usize = 64, "news";
     /// Bits of the shortest prefix that is taken for a delegation.
     SHORTEST_DELEGATION: u8 = 16, "bits";
     /// Time for which a learnt prefix must be gone from its source before it is.

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::hash::HashKey;
+use crate::limits::MAX_HELD_NEWS;
 use crate::observe::prefixes::LearntPrefix;
 use crate::observe::report::QuotaUse;
 use crate::snapshot::{Candidates, Fitness, Generation, Judgement, NeighbourTable, Snapshot, Steering};
@@ -97,7 +98,7 @@ pub struct Control {
     config: Config,
     prefixes: Prefixes,
     history: History,
-    /// News of the start.
+    /// Not told yet: of the start, of a reload, or of pairs that there are no ids for.
     news: Vec<News>,
     ids: Ids,
     /// That of `config` and `ids`: the kernel has no part in it.
@@ -197,14 +198,22 @@ impl Control {
     /// or gone ([`News::changes_pairs`]), `forget` was called as by [`Control::reload`]; compile then.
     ///
     /// # Errors
-    /// When there are more pairs than ids; the former ones stay.
+    /// When there are more pairs than ids, once for all that is seen: the former ones stay. Each call tries again,
+    /// as a grace may have ended meanwhile, and says then what there was to say.
     pub fn learn(&mut self, forget: impl FnOnce(&Reused)) -> Result<Vec<News>, ControlError> {
         let (kernel, now) = (self.mirror.state(), Moment::now());
-        let mut news = std::mem::take(&mut self.news);
-        news.extend(self.prefixes.look(&self.written, &kernel, now));
-        if news.iter().any(News::changes_pairs) {
+        let seen = self.prefixes.look(&self.written, &kernel, now);
+        let is_new = !seen.is_empty();
+        self.news.extend(seen);
+        if self.news.iter().any(News::changes_pairs) {
             let config = self.prefixes.apply(&self.written);
-            let reused = self.ids.assign(&config)?;
+            let reused = match self.ids.assign(&config) {
+                Ok(reused) => reused,
+                Err(error) => {
+                    self.news.drain(..self.news.len().saturating_sub(MAX_HELD_NEWS));
+                    return if is_new { Err(error.into()) } else { Ok(Vec::new()) };
+                }
+            };
             self.config = config;
             forget(&reused);
             // Packets do not wait for a disk that is full.
@@ -214,7 +223,7 @@ impl Control {
             }
             self.note_pairs();
         }
-        Ok(news)
+        Ok(std::mem::take(&mut self.news))
     }
 
     /// What the ISPs have used and have learnt, as of now.

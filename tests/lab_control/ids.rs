@@ -1,11 +1,14 @@
 //! What is kept over restarts and reloads: ids by name, and what operators want; and which ids change hands.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sixways::control::Control;
-use sixways::control::config::Config;
+use sixways::control::config::{Config, Part, PrefixOrigin, PrefixSource};
 use sixways::control::ids::Reused;
+use sixways::control::prefixes::{News, Turn};
 use sixways::limits::MAX_MAPPINGS;
+use sixways::npt::Mapping;
 use sixways::units::Nanos;
 
 use crate::lab::{config, in_lab};
@@ -57,6 +60,49 @@ fn a_drain_outlasts_a_configuration_without_the_isp() {
         let mut control = start(dir.path()).await;
         assert!(drain(&mut control).unwrap_err().contains("drained already"));
         control.undrain("b", Nanos(0)).expect("it was drained");
+    });
+}
+
+/// ISP a has written pairs for all ids but one, ISP b a prefix out of `file`.
+fn all_but_one(file: &Path) -> Config {
+    let mut all = config();
+    let pair = |number: usize| {
+        let of = |prefix: &str| format!("{prefix}:{number:x}::/64").parse().expect("a prefix");
+        Mapping::new(of("fd12:3456:789a"), of("2001:db8:a")).expect("a pair")
+    };
+    all.isps[0].mappings = (0..MAX_MAPPINGS - 1).map(pair).collect();
+    all.isps[1].mappings.clear();
+    let origin = PrefixOrigin::File(file.to_owned());
+    all.isps[1].source = Some(PrefixSource { origin, part: Part::default(), grace: Nanos(3_000_000_000) });
+    all
+}
+
+#[test]
+fn a_prefix_that_there_is_no_id_for_waits_until_a_former_one_is_over() {
+    in_lab(|_lab| async move {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("b.prefix");
+        std::fs::write(&file, "2001:db8:b::/48\n").expect("written");
+        let mut control = Control::start(all_but_one(&file), &dir.path().join("state")).await.expect("it starts");
+        let told = |news: Vec<News>| news.into_iter().map(|news| news.what).collect::<Vec<_>>();
+        let learn = |control: &mut Control| control.learn(|_| ()).map(told).map_err(|error| error.to_string());
+        let in_force = |control: &Control| control.config().isps[1].mappings[0].external().to_string();
+        assert_eq!(learn(&mut control).expect("there is one id left").len(), 1);
+        std::fs::write(&file, "2001:db8:c::/48\n").expect("written");
+        assert!(learn(&mut control).expect_err("the former one is in its grace").contains("257 prefix pairs"));
+        assert_eq!((learn(&mut control), in_force(&control)), (Ok(vec![]), "2001:db8:b::/48".to_owned()), "said once");
+        let prefix = |letter: &str| format!("2001:db8:{letter}::/48").parse().expect("a prefix");
+        let changed = Turn::Changed { old: Some(prefix("b")), new: Some(prefix("c")) };
+        let news = loop {
+            let news = learn(&mut control).expect("nothing is said twice");
+            if !news.is_empty() {
+                break news;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(news, [changed, Turn::Retired(prefix("b"))]);
+        assert_eq!(in_force(&control), "2001:db8:c::/48");
+        assert_eq!(learn(&mut control), Ok(vec![]));
     });
 }
 
