@@ -34,8 +34,8 @@ impl CarriedKeeper {
     }
 
     /// Keeps `carried` at the end.
-    pub(super) async fn finish(self, carried: &Carried) {
-        if let Some(writing) = self.writing {
+    pub(super) async fn finish(&mut self, carried: &Carried) {
+        if let Some(writing) = self.writing.take() {
             // One that panicked has written nothing, and this one is newer.
             let _ = writing.await;
         }

@@ -215,7 +215,7 @@ impl Gateway {
         let ended = match self.serve().await {
             Ok(()) => self.stop().await,
             Err(error) => {
-                self.tell_traffic();
+                self.close_books().await;
                 Err(error)
             }
         };
@@ -286,18 +286,16 @@ impl Gateway {
         self.retired.retain(|snapshot| snapshot.generation + 1 > oldest);
         self.check_ledgers();
         self.report();
-        self.tell_hourly_traffic();
         self.meter();
+        self.tell_hourly_traffic();
         Ok(())
     }
 
     async fn stop(mut self) -> Result<Outcome, GatewayError> {
         let on_stop = self.control.config().host.on_stop;
-        if let Some(dataplane) = self.dataplane.take() {
-            dataplane.stop()?;
-        }
-        self.tell_traffic();
-        self.meter();
+        let stopped = self.dataplane.take().map_or(Ok(()), Dataplane::stop);
+        self.close_books().await;
+        stopped?;
         while let Ok((worker, exit)) = self.exits.try_recv() {
             match exit {
                 Exit::Stopped(ledger) if ledger.lost() != 0 || ledger.free != ledger.total => {
@@ -307,7 +305,6 @@ impl Gateway {
                 Exit::Panicked(text) => return Err(self.panicked(worker, text)),
             }
         }
-        self.carried.finish(self.control.carried()).await;
         match on_stop {
             OnStop::Block => {
                 self.control.stop_steering_host().await?;

@@ -9,9 +9,9 @@ use super::state::StateDir;
 use crate::observe::report::QuotaUse;
 
 impl Control {
-    /// Each ISP has `carried` so many octets in this run. Returns the quotas that this has reached.
-    pub fn count<'a>(&mut self, carried: impl Iterator<Item = (&'a str, u64)>, now: OffsetDateTime) -> Vec<Spent> {
-        carried.for_each(|(isp, total)| self.quotas.count(isp, total, now));
+    /// Each ISP has carried so many octets more. Returns the quotas that this has reached.
+    pub fn count(&mut self, carried: &[(String, u64)], now: OffsetDateTime) -> Vec<Spent> {
+        carried.iter().for_each(|(isp, more)| self.quotas.count(isp, *more, now));
         self.quotas.judge(quotas(&self.config))
     }
 

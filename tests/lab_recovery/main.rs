@@ -1,6 +1,7 @@
 //! Births, deaths and mishaps: of the gateway, its devices, its cables, its neighbours and its settings in
 //! the kernel. Each is survived without a manual step.
 
+mod carried;
 mod flows;
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -76,6 +77,7 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     steps.step("another number of queues", &mut gateway, |_| mishaps::other_queues(&lab));
     steps.step("neighbours with other MACs", &mut gateway, |gateway| mishaps::other_macs(&lab, gateway, &mut server));
     steps.step("devices deleted and made anew", &mut gateway, |gateway| mishaps::device_made_anew(&lab, gateway));
+    steps.step("killed, with what was carried kept", &mut gateway, |gateway| carried::outlasts_a_kill(&lab, gateway));
     steps.step_alone("stopped: transit is blocked, own traffic is not", || {
         assert!(gateway.stop().success(), "{}", gateway.log());
         unanswered(&lab, "h10", SERVER, 5);

@@ -152,6 +152,7 @@ impl Gateway {
         let exporter = self.reporter.open_exporter(config)?;
         let former = self.control.written().clone();
         let prepared = self.control.prepare(config.clone())?;
+        self.settle_traffic(config);
         if let Err(error) = self.take_on(prepared) {
             // Closes what was opened in vain.
             self.follow()?;

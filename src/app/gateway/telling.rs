@@ -73,22 +73,6 @@ impl Gateway {
         }
     }
 
-    /// Tells once an hour what the ISPs have carried, and keeps it more often.
-    pub(super) fn tell_hourly_traffic(&mut self) {
-        let sample = self.around.observed.sample();
-        if let Some(event) = self.traffic.hourly(&sample, OffsetDateTime::now_utc(), os::now()) {
-            self.events.tell(event);
-        } else if let Some(event) = self.traffic.draft(&sample, os::now()) {
-            self.events.draft(event);
-        }
-    }
-
-    /// Tells what the ISPs have carried since it was last told: at the end.
-    pub(super) fn tell_traffic(&mut self) {
-        self.report();
-        self.events.tell(self.traffic.take(&self.around.observed.sample(), os::now()));
-    }
-
     /// `sixways status`: the numbers of this moment.
     pub(in crate::app) fn order_status(&mut self, _: Nothing, reply: Reply) {
         self.report();
