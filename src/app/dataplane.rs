@@ -70,20 +70,18 @@ pub(super) struct Barriers {
 }
 
 impl Barriers {
-    /// Guards first, then gates, each kind by a loader. On a device that has a gate already, that one goes on
+    /// Guards first, then gates. On a device that has a gate already, that one goes on
     /// as it is until [`Barriers::hand_over`] or [`Dataplane::start`].
     ///
     /// # Errors
     /// When a program is refused. What is attached by then stays.
     pub(super) fn set(
-        [for_guards, for_gates]: [Loader<'static>; 2],
+        loader: Loader<'_>,
         pins: &Pins,
         options: &Options,
         tables: &GateTables,
     ) -> Result<Self, GatewayError> {
-        let guards = Guard::set_all(for_guards, pins, &tables.guards, GuardAttach::Auto)?;
-        let options = gate_options(options);
-        let gates = Gate::prepare_all(for_gates, pins, &tables.ports, &tables.own, &options)?;
+        let (guards, gates) = loader.set(pins, tables, &gate_options(options))?;
         let gates = tables.ports.iter().map(|port| port.port).zip(gates).collect();
         Ok(Self { guards, gates })
     }

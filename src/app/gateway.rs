@@ -109,8 +109,7 @@ impl Gateway {
         let config = file.config.clone();
         let host_queues = host_port::make(&config).await?;
         host::check(&config)?;
-        let for_guards = Beside::begin("loader", Loader::default)?;
-        let for_gates = Beside::begin("loader", Loader::default)?;
+        let loader = Beside::begin("loader", Loader::default)?;
         let pins = Pins::open(places.bpffs.as_deref())?;
         let mut control = Control::start(config, &places.state).await?;
         control.set_host_queues(host_queues);
@@ -119,12 +118,11 @@ impl Gateway {
         }
         let generation = control.compile()?;
         let options = control.config().dataplane.clone();
-        let loaders = [for_guards.finish(), for_gates.finish()];
-        let barriers = Barriers::set(loaders, &pins, &options, &generation.gate)?;
-        // The pins are ours: so the process is dead that had sockets in the gates.
-        let barriers = Beside::begin("gates", || barriers.hand_over())?;
+        let barriers = Barriers::set(loader.finish(), &pins, &options, &generation.gate)?;
         let ports = generation.gate.ports.clone();
         let sockets = Beside::begin("sockets", move || Sockets::open(&options, &ports))?;
+        // The pins are ours: so the process is dead that had sockets in the gates.
+        let barriers = Beside::begin("gates", || barriers.hand_over())?;
         let flows = Arc::new(open_flows(&pins, control.config(), &generation.snapshot)?);
         let (sender, exits) = mpsc::unbounded_channel();
         let world = World {

@@ -16,7 +16,6 @@ use aya::{Ebpf, EbpfLoader};
 use super::bpf_error::{BpfError, map};
 use super::counts::{Counts, is_adoptable};
 use super::link::{adopt, is_attached, linux_has};
-use super::loader::Loader;
 use super::pins::{Pins, unpin};
 use super::tables::{HashTable, Table, TrieTable};
 use crate::observe::report::GateCounts;
@@ -78,7 +77,7 @@ impl fmt::Debug for Gate {
 }
 
 /// What a gate's program is told before the kernel sees it.
-struct Constants {
+pub(super) struct Constants {
     max_frame: u32,
     stamp_mask: u32,
     default_edge: u32,
@@ -86,7 +85,7 @@ struct Constants {
 }
 
 impl Constants {
-    fn of(port: &GatePort, options: &GateOptions) -> Self {
+    pub(super) fn of(port: &GatePort, options: &GateOptions) -> Self {
         Self {
             max_frame: options.max_frame,
             stamp_mask: options.stamp_every.wrapping_sub(1),
@@ -113,24 +112,8 @@ impl Gate {
         Self::prepare_by(&mut EbpfLoader::new(), &constants, pins, port, own, options)
     }
 
-    /// As [`Gate::prepare`], for all `ports`, by one `loader`.
-    ///
-    /// # Errors
-    /// As [`Gate::prepare`]. Those before the one that is refused are in force.
-    pub fn prepare_all(
-        loader: Loader<'_>,
-        pins: &Pins,
-        ports: &[GatePort],
-        own: &[(Ipv6Addr, u16)],
-        options: &GateOptions,
-    ) -> Result<Vec<Self>, BpfError> {
-        let constants: Vec<_> = ports.iter().map(|port| Constants::of(port, options)).collect();
-        let Loader(mut loader): Loader<'_> = loader;
-        let prepare = |(port, constants)| Self::prepare_by(&mut loader, constants, pins, port, own, options);
-        ports.iter().zip(&constants).map(prepare).collect()
-    }
-
-    fn prepare_by<'a>(
+    /// As [`Gate::prepare`], by `loader`.
+    pub(super) fn prepare_by<'a>(
         loader: &mut EbpfLoader<'a>,
         constants: &'a Constants,
         pins: &Pins,

@@ -15,7 +15,6 @@ use super::bpf_error::{BpfError, map};
 use super::clsact;
 use super::counts::{Counts, is_adoptable};
 use super::link::{adopt, is_attached, linux_has};
-use super::loader::Loader;
 use super::pins::{Pins, unpin};
 use super::tables::{Table, TrieTable};
 use crate::observe::report::GuardCounts;
@@ -25,6 +24,8 @@ use crate::units::EdgeId;
 static PROGRAM: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/guard.bpf.o"));
 
 const COUNTS: u32 = 4;
+/// What the program is told before the kernel sees it: see [`own_vlan`].
+pub(super) const OWN_VLAN: &str = "own_vlan";
 
 /// How guards are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,23 +64,8 @@ impl Guard {
         Self::set_by(&mut EbpfLoader::new(), &own_vlan(table), pins, table, attach)
     }
 
-    /// As [`Guard::set`], for all `tables`, by one `loader`.
-    ///
-    /// # Errors
-    /// As [`Guard::set`]. Those before the one that is refused are in force.
-    pub fn set_all(
-        loader: Loader<'_>,
-        pins: &Pins,
-        tables: &[GuardTable],
-        attach: GuardAttach,
-    ) -> Result<Vec<Self>, BpfError> {
-        let vlans: Vec<u32> = tables.iter().map(own_vlan).collect();
-        let Loader(mut loader): Loader<'_> = loader;
-        let set = |(table, vlan)| Self::set_by(&mut loader, vlan, pins, table, attach);
-        tables.iter().zip(&vlans).map(set).collect()
-    }
-
-    fn set_by<'a>(
+    /// As [`Guard::set`], by `loader`.
+    pub(super) fn set_by<'a>(
         loader: &mut EbpfLoader<'a>,
         own_vlan: &'a u32,
         pins: &Pins,
@@ -92,7 +78,7 @@ impl Guard {
             unpin(&counts_pin).map_err(|error| BpfError::pin(interface, error))?;
         }
         let mut program = loader
-            .override_global("own_vlan", own_vlan, true)
+            .override_global(OWN_VLAN, own_vlan, true)
             .map_pin_path("counts", counts_pin)
             .load(PROGRAM)
             .map_err(|error| BpfError::load(interface, error))?;
@@ -222,6 +208,6 @@ const fn code(action: GuardAction) -> u32 {
 }
 
 /// The tag of the edge's own frames; 0: none.
-fn own_vlan(table: &GuardTable) -> u32 {
+pub(super) fn own_vlan(table: &GuardTable) -> u32 {
     u32::from(table.vlan.unwrap_or(0))
 }
