@@ -70,7 +70,8 @@ impl<'lab> Gateway<'lab> {
         start.elapsed()
     }
 
-    /// Starts it again as its unit says, and does not wait: a [`Supervisor`](super::service::Supervisor) is told.
+    /// Starts it again as its unit says, and does not wait: [`Gateway::wait_until_ready`] does, and a
+    /// [`Supervisor`](super::service::Supervisor) is told.
     #[track_caller]
     pub fn restart_as_service(&mut self) {
         assert!(!self.daemon.alive(), "it still runs");
@@ -208,8 +209,9 @@ impl<'lab> Gateway<'lab> {
         Daemon::start(&mut command, &lab.dir.join("sixways.log"))
     }
 
+    /// Waits until it says that it is.
     #[track_caller]
-    fn wait_until_ready(&mut self) {
+    pub fn wait_until_ready(&mut self) {
         let start = Instant::now();
         while self.lab.try_sh("gw", "curl -sfg -o /dev/null http://[::1]:9636/readyz").is_none() {
             assert!(self.daemon.alive(), "the gateway ended:\n{}", self.log());
