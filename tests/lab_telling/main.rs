@@ -65,7 +65,7 @@ fn what_happens_is_told() {
     steps.step("a worker that hangs", &mut gateway, |gateway| stalled::hangs(&lab, gateway, &supervisor));
     steps.step("kill -9", &mut gateway, |gateway| {
         gateway.kill();
-        assert_eq!(history(&lab)["running"], false);
+        eventually("its files are closed", Duration::from_secs(10), || history(&lab)["running"] == false);
         gateway.restart();
         let away = history(&lab)["away"].as_array().expect("a list").last().cloned().expect("it was away");
         assert_eq!(away["why"], "killed, or without power");
