@@ -48,3 +48,24 @@ fn write(state: &StateDir, carried: &Carried) {
         tracing::warn!(%error, "after a restart the quotas of metered ISPs will be too large");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_keeps_what_it_was_not_time_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let carried = |octets: u64| -> Carried {
+            serde_json::from_str(&format!(r#"{{"2026-11":{{"lte":{octets}}}}}"#)).expect("it is whole")
+        };
+        let mut keeper = CarriedKeeper::new(state.clone(), carried(1), Nanos(0));
+        keeper.keep(&carried(2), Nanos(QUOTA_SAVE.0 - 1));
+        assert_eq!(state.carried().unwrap(), Carried::default(), "it is not time yet");
+        keeper.keep(&carried(3), QUOTA_SAVE);
+        // Whatever becomes of that one, which is perhaps being written.
+        keeper.finish(&carried(4)).await;
+        assert_eq!(state.carried().unwrap(), carried(4));
+    }
+}
