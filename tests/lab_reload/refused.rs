@@ -95,11 +95,11 @@ pub fn rolled_back(gateway: &Gateway<'_>) {
 
 pub fn confirmed(gateway: &Gateway<'_>) {
     gateway.configure(&lab_config().replace("weight = 3", "weight = 2"));
-    gateway.ask(&["reload", "--confirm", "5s"]);
+    gateway.ask(&["reload", "--confirm", "3s"]);
     let tried = sha256(gateway);
     gateway.ask(&["confirm"]);
-    // Longer than the trial would have lasted.
-    std::thread::sleep(Duration::from_secs(7));
+    // Longer than the trial would have lasted, and than it takes the gateway to see that.
+    std::thread::sleep(Duration::from_millis(4500));
     assert_eq!(sha256(gateway), tried);
     assert!(!gateway.ask(&["status"]).contains("WAITS for `sixways confirm`"));
     gateway.configure(&lab_config());
