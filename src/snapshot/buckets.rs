@@ -5,6 +5,8 @@
 //! off the weights by up to half a point; the repair moves the buckets that are nearest to a
 //! change of mind until every uplink has its exact quota.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::hash::mix;
@@ -64,15 +66,16 @@ impl Buckets {
         };
         let seeds: Vec<u64> = uplinks.iter().map(|claim| name_seed(claim.name)).collect();
         let by_tier = by_tier(uplinks);
-        let mut rows = vec![Row::default(); BUCKETS];
-        for (bucket, row) in rows.iter_mut().enumerate() {
-            for (i, claim) in uplinks.iter().enumerate() {
-                row.scores[i] = score(seeds[i], bucket as u64, claim.weight);
+        let mut scores = vec![0.0; BUCKETS * uplinks.len()];
+        let mut orders = vec![Order::default(); BUCKETS];
+        for (bucket, (scores, order)) in scores.chunks_exact_mut(uplinks.len()).zip(&mut orders).enumerate() {
+            for ((score, seed), claim) in scores.iter_mut().zip(&seeds).zip(uplinks) {
+                *score = self::score(*seed, bucket as u64, claim.weight);
             }
-            row.rank(&by_tier);
+            order.rank(scores, &by_tier);
         }
-        repair(&mut rows, &quotas(uplinks, first_tier));
-        Ok(Self { table: rows.iter().map(|row| row.pack(uplinks)).collect() })
+        repair(&mut orders, &scores, &quotas(uplinks, first_tier));
+        Ok(Self { table: orders.iter().map(|order| order.pack(uplinks)).collect() })
     }
 
     /// The bucket of `hash`.
@@ -123,42 +126,38 @@ fn score(seed: u64, bucket: u64, weight: u32) -> f64 {
     if weight == 0 { uniform } else { -f64::from(weight) / uniform.ln() }
 }
 
-/// One bucket while the table is built.
+/// Indices of all uplinks, the most preferred first: one bucket while the table is built.
 #[derive(Clone, Copy, Default)]
-struct Row {
-    scores: [f64; MAX_UPLINKS],
-    /// Indices of all uplinks, the most preferred first.
-    order: [u8; MAX_UPLINKS],
-}
+struct Order([u8; MAX_UPLINKS]);
 
-impl Row {
+impl Order {
     fn first(&self) -> usize {
-        usize::from(self.order[0])
+        usize::from(self.0[0])
     }
 
     /// Puts the uplinks into order: by tier, and within a tier by score. A few numbers of which most
     /// are in place: sorted by insertion.
-    fn rank(&mut self, by_tier: &[(u16, u8)]) {
+    fn rank(&mut self, scores: &[f64], by_tier: &[(u16, u8)]) {
         for (end, &(tier, uplink)) in by_tier.iter().enumerate() {
-            let score = self.scores[usize::from(uplink)];
+            let score = scores[usize::from(uplink)];
             let mut at = end;
-            while at > 0 && by_tier[at - 1].0 == tier && self.scores[usize::from(self.order[at - 1])] < score {
-                self.order[at] = self.order[at - 1];
+            while at > 0 && by_tier[at - 1].0 == tier && scores[usize::from(self.0[at - 1])] < score {
+                self.0[at] = self.0[at - 1];
                 at -= 1;
             }
-            self.order[at] = uplink;
+            self.0[at] = uplink;
         }
     }
 
     /// Makes `uplink` the most preferred one; the others keep their order.
     fn prefer(&mut self, uplink: usize) {
-        let place = self.order.iter().position(|other| usize::from(*other) == uplink).unwrap_or(0);
-        self.order[..=place].rotate_right(1);
+        let place = self.0.iter().position(|other| usize::from(*other) == uplink).unwrap_or(0);
+        self.0[..=place].rotate_right(1);
     }
 
     fn pack(&self, uplinks: &[Claim<'_>]) -> u32 {
         let mut packed = u32::MAX;
-        for (place, &i) in self.order[..uplinks.len()].iter().take(BUCKET_CHOICES).enumerate() {
+        for (place, &i) in self.0[..uplinks.len()].iter().take(BUCKET_CHOICES).enumerate() {
             packed &= !(0xf << (4 * place));
             packed |= u32::from(uplinks[usize::from(i)].uplink.0) << (4 * place);
         }
@@ -182,7 +181,7 @@ fn quotas(uplinks: &[Claim<'_>], first_tier: u8) -> Vec<usize> {
     let exact = |claim: &Claim<'_>| weight(claim) * BUCKETS as u64;
     let mut quotas: Vec<usize> = uplinks.iter().map(|claim| (exact(claim) / total) as usize).collect();
     let mut order: Vec<usize> = (0..uplinks.len()).filter(|&i| weight(&uplinks[i]) > 0).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(exact(&uplinks[i]) % total), uplinks[i].name));
+    order.sort_by_key(|&i| (Reverse(exact(&uplinks[i]) % total), uplinks[i].name));
     let missing = BUCKETS - quotas.iter().sum::<usize>();
     for &i in order.iter().take(missing) {
         quotas[i] += 1;
@@ -191,28 +190,34 @@ fn quotas(uplinks: &[Claim<'_>], first_tier: u8) -> Vec<usize> {
 }
 
 /// Moves first choices from uplinks over their quota to those under it, cheapest moves first:
-/// a move costs the ratio of the two scores in that bucket.
-fn repair(rows: &mut [Row], quotas: &[usize]) {
+/// a move costs the ratio of the two scores in that bucket. `scores`: those of all uplinks for each bucket.
+fn repair(orders: &mut [Order], scores: &[f64], quotas: &[usize]) {
     let mut have = vec![0usize; quotas.len()];
-    for row in rows.iter() {
-        have[row.first()] += 1;
+    for order in orders.iter() {
+        have[order.first()] += 1;
     }
-    let mut moves: Vec<(f64, usize, usize)> = Vec::new();
-    for (bucket, row) in rows.iter().enumerate() {
-        let from = row.first();
+    let mut missing: usize = have.iter().zip(quotas).map(|(have, quota)| quota.saturating_sub(*have)).sum();
+    let mut moves = Vec::new();
+    for (bucket, (order, scores)) in orders.iter().zip(scores.chunks_exact(quotas.len())).enumerate() {
+        let from = order.first();
         if have[from] > quotas[from] {
             for to in (0..quotas.len()).filter(|&to| have[to] < quotas[to]) {
-                moves.push((row.scores[from] / row.scores[to], bucket, to));
+                // No score is negative: such numbers are in the order of their bits.
+                moves.push(Reverse(((scores[from] / scores[to]).to_bits(), bucket, to)));
             }
         }
     }
-    moves.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    for (_, bucket, to) in moves {
-        let from = rows[bucket].first();
+    // A few of very many are needed: no need to sort them all.
+    let mut cheapest = BinaryHeap::from(moves);
+    while missing > 0
+        && let Some(Reverse((_, bucket, to))) = cheapest.pop()
+    {
+        let from = orders[bucket].first();
         if have[from] > quotas[from] && have[to] < quotas[to] {
-            rows[bucket].prefer(to);
+            orders[bucket].prefer(to);
             have[from] -= 1;
             have[to] += 1;
+            missing -= 1;
         }
     }
 }
