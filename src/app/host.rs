@@ -54,6 +54,7 @@ fn intent(config: &Config) -> Intent {
         });
         let (port, auto_next_hop) = (&mut ports[place], isp == Some(true));
         port.isp |= isp.is_some();
+        port.lan |= isp.is_none();
         match vlan {
             Some(id) => port.vlans.push(VlanIntent { id, auto_next_hop }),
             None => port.auto_next_hop = auto_next_hop,

@@ -83,6 +83,8 @@ pub struct PortIntent {
     pub interface: String,
     /// Whether an ISP is there, be it in a VLAN.
     pub isp: bool,
+    /// Whether a LAN is there, be it in a VLAN.
+    pub lan: bool,
     /// Whether a next hop of its untagged frames is the kernel's default route
     /// (`next_hop = "auto"`).
     pub auto_next_hop: bool,
@@ -99,13 +101,15 @@ pub struct PortIntent {
 pub fn check(intent: &Intent) -> io::Result<Vec<Finding>> {
     let device = Device::open()?;
     let mut findings = Vec::new();
-    let mut present = Vec::new();
+    let (mut present, mut absent) = (Vec::new(), Vec::new());
     for port in &intent.ports {
         match facts::interface(&device, &port.interface) {
             Ok(facts) => present.push((port, facts)),
-            Err(error) => findings.push(missing(&port.interface, &error)),
+            Err(error) => absent.push((port, error)),
         }
     }
+    let can_serve = present.iter().any(|(port, _)| port.isp) && present.iter().any(|(port, _)| port.lan);
+    findings.extend(absent.iter().map(|(port, error)| missing(&port.interface, error, can_serve)));
     for (port, facts) in &present {
         findings.extend(judge_interface(intent, port, facts));
         for wanted in &port.vlans {
@@ -118,16 +122,23 @@ pub fn check(intent: &Intent) -> io::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-fn missing(interface: &str, error: &io::Error) -> Finding {
+/// A modem that is gone, or a card that is late, is no reason for a site to do without its other ISPs.
+fn missing(interface: &str, error: &io::Error, others_can_serve: bool) -> Finding {
+    let remedy = "see `ip link`, and correct `interface` in the configuration";
+    let (severity, remedy) = if others_can_serve {
+        (Severity::Warning, format!("it is used as soon as it is there; if it never will be, {remedy}"))
+    } else {
+        (Severity::Fatal, remedy.to_owned())
+    };
     Finding {
-        severity: Severity::Fatal,
+        severity,
         interface: Some(interface.to_owned()),
         what: "interface",
         value: match error.raw_os_error() {
             Some(libc::ENODEV) => "there is none of this name here".to_owned(),
             _ => format!("it cannot be asked: {error}"),
         },
-        remedy: "see `ip link`, and correct `interface` in the configuration".to_owned(),
+        remedy,
     }
 }
 

@@ -26,7 +26,7 @@ fn intent() -> Intent {
 }
 
 fn port(auto_next_hop: bool) -> PortIntent {
-    PortIntent { interface: "wan0".into(), isp: true, auto_next_hop, vlans: Vec::new() }
+    PortIntent { interface: "wan0".into(), isp: true, lan: false, auto_next_hop, vlans: Vec::new() }
 }
 
 /// A network card that is fit.
@@ -279,4 +279,13 @@ fn a_missing_interface_is_found_with_its_name() {
     let finding = findings.iter().find(|finding| finding.what == "interface").expect("a finding");
     assert_eq!(finding.severity, Severity::Fatal);
     assert!(finding.to_string().starts_with("error: nonesuch0: interface: "), "{finding}");
+}
+
+#[test]
+fn an_interface_that_is_missing_ends_the_start_only_if_none_could_serve() {
+    let gone = std::io::Error::from_raw_os_error(libc::ENODEV);
+    let finding = missing("wan1", &gone, true);
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.to_string().contains("wan1: interface: there is none of this name here; it is used as soon as"));
+    assert_eq!(missing("lan0", &gone, false).severity, Severity::Fatal);
 }

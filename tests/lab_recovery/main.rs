@@ -77,6 +77,7 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     steps.step("another number of queues", &mut gateway, |_| mishaps::other_queues(&lab));
     steps.step("neighbours with other MACs", &mut gateway, |gateway| mishaps::other_macs(&lab, gateway, &mut server));
     steps.step("devices deleted and made anew", &mut gateway, |gateway| mishaps::device_made_anew(&lab, gateway));
+    steps.step("started while a device is away", &mut gateway, |gateway| mishaps::start_without(&lab, gateway));
     steps.step("killed, with what was carried kept", &mut gateway, |gateway| carried::outlasts_a_kill(&lab, gateway));
     steps.step_alone("stopped: transit is blocked, own traffic is not", || {
         assert!(gateway.stop().success(), "{}", gateway.log());

@@ -30,6 +30,20 @@ pub fn device_made_anew(lab: &Lab, gateway: &Gateway<'_>) {
     }
 }
 
+/// An ISP's modem is gone when the gateway starts, and comes later.
+pub fn start_without(lab: &Lab, gateway: &mut Gateway<'_>) {
+    gateway.kill();
+    lab.sh("gw", "ip link set wan1 down");
+    lab.sh("gw", "ip link set wan1 name drawer");
+    gateway.restart();
+    everybody_is_answered(lab);
+    assert!(gateway.log().contains("wan1: interface: there is none of this name here"), "{}", gateway.log());
+    lab.sh("gw", "ip link set drawer name wan1");
+    lab.recreate("wan1");
+    gateway.every_isp_is_up();
+    everybody_is_answered(lab);
+}
+
 /// Cables that are pulled ten times in two seconds.
 pub fn flaps(lab: &Lab, gateway: &Gateway<'_>) {
     for (device, (role, far), unmoved) in

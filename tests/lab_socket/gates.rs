@@ -42,6 +42,7 @@ fn shut_gates_are_named() {
 fn findings(interfaces: &[&str], change: impl FnOnce(&mut Intent)) -> Vec<Finding> {
     let port = |interface: &&str| PortIntent {
         interface: (*interface).to_owned(),
+        lan: false,
         isp: true,
         auto_next_hop: true,
         vlans: Vec::new(),
