@@ -1,6 +1,6 @@
 //! Another configuration is made ready beside the one in force, and then takes its place.
 
-use super::compile::{Ingredients, compile, steering_of};
+use super::compile::{Ingredients, check_macs, compile, steering_of};
 use super::config::{self, Config};
 use super::ids::{Ids, Reused};
 use super::ipv4::Ipv4;
@@ -52,6 +52,7 @@ impl Control {
         if reused.mappings.iter().any(|id| in_use.contains(id)) {
             return Err(ControlError::IdsInUse);
         }
+        check_macs(&config, &kernel)?;
         let steering = steering_of(&config, &ids)?;
         let generation = compile(&Ingredients {
             config: &config,

@@ -31,6 +31,7 @@ use crate::snapshot::{
 };
 use crate::units::{EdgeId, MacAddr, PortId};
 use site::Site;
+pub use site::check_macs;
 pub use steering::steering_of;
 
 /// Why a configuration cannot be compiled.

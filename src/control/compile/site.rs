@@ -64,6 +64,26 @@ pub enum Way {
     Nowhere,
 }
 
+fn has_mac(link: &Link) -> bool {
+    link.mac.is_some_and(|mac| mac != MacAddr::default())
+}
+
+/// Refuses a configuration with an interface that is there and cannot be used.
+///
+/// # Errors
+/// When one is not Ethernet.
+pub fn check_macs(config: &Config, kernel: &KernelState) -> Result<(), CompileError> {
+    let lans = config.lans.iter().map(|lan| (&lan.interface, lan.vlan));
+    let isps = config.isps.iter().map(|isp| (&isp.interface, isp.vlan));
+    for (interface, vlan) in lans.chain(isps) {
+        let links = [kernel.link(interface), kernel.edge_link(interface, vlan)];
+        if !links.into_iter().flatten().all(has_mac) {
+            return Err(CompileError::NoMac(edge_name(interface, vlan)));
+        }
+    }
+    Ok(())
+}
+
 impl<'a> Site<'a> {
     pub fn new(config: &'a Config, kernel: &'a KernelState, ids: &Ids) -> Result<Self, CompileError> {
         let no_id = |name: &str| CompileError::NoId(name.to_owned());
@@ -72,10 +92,9 @@ impl<'a> Site<'a> {
             let name = edge_name(interface, vlan);
             let port = ids.port(interface).ok_or_else(|| no_id(interface))?;
             let edge = ids.edge(&name).ok_or_else(|| no_id(&name))?;
-            let (device, link) = (kernel.link(interface), kernel.edge_link(interface, vlan));
-            if [device, link].into_iter().flatten().any(|link| link.mac.is_none_or(|mac| mac == MacAddr::default())) {
-                return Err(CompileError::NoMac(name));
-            }
+            // One that has become something else is as good as gone: the others go on.
+            let usable = |link: Option<&'a Link>| link.filter(|link| has_mac(link));
+            let (device, link) = (usable(kernel.link(interface)), usable(kernel.edge_link(interface, vlan)));
             if !names.insert(name.clone()) {
                 return Err(CompileError::InterfaceTwice(name));
             }

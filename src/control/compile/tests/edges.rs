@@ -1,7 +1,7 @@
 use std::net::Ipv6Addr;
 
 use super::{World, ip};
-use crate::control::compile::CompileError;
+use crate::control::compile::{CompileError, check_macs};
 use crate::control::config::{MssClamp, NextHop};
 use crate::control::ids::Ids;
 use crate::control::kernel::is_routable;
@@ -151,7 +151,9 @@ fn contradictions_are_refused_in_words() {
     );
     let mut tunnel = World::new();
     tunnel.config.isps[1].interface = "wg0".to_owned();
-    assert_eq!(fail(&tunnel, &tunnel.ids()), CompileError::NoMac("wg0".to_owned()));
+    assert_eq!(check_macs(&tunnel.config, &tunnel.kernel), Err(CompileError::NoMac("wg0".to_owned())));
+    assert!(tunnel.try_compile(&tunnel.ids()).is_ok(), "as if it were not there");
+    assert_eq!(check_macs(&world.config, &world.kernel), Ok(()));
     let mut weightless = World::new();
     weightless.config.isps.iter_mut().for_each(|isp| isp.weight = 0);
     assert!(fail(&weightless, &weightless.ids()).to_string().contains("every weight is zero"));
