@@ -178,7 +178,8 @@ impl Gateway {
         Ok(self.control.adopt(prepared, |reused| self.memory.forget(reused))?)
     }
 
-    /// Goes back to the former configuration when nobody has confirmed the one in force in time.
+    /// Goes back to the former configuration when nobody has confirmed the one in force in time, however
+    /// often that has to be tried: who lets it run out may have lost his way in.
     pub(super) fn roll_back_if_due(&mut self) {
         let Some(former) = self.reloads.overdue(now()) else { return };
         match self.put_in_force(&former.config) {
@@ -189,11 +190,12 @@ impl Gateway {
                 self.events.tell(Event::ConfigRolledBack { generation });
                 self.tell_config(Some(UNCONFIRMED.to_owned()));
             }
-            Err(error) => {
-                tracing::error!(%error, "nobody confirmed the configuration, and the former one is refused: it stays");
+            Err(error) if self.reloads.stuck() => {
+                tracing::error!(%error, "nobody confirmed the configuration, and the former one is refused; trying again");
                 self.events.tell(Event::ConfigRefused { reason: error.to_string() });
                 self.tell_config(Some(error.to_string()));
             }
+            Err(error) => tracing::debug!(%error, "the former configuration is refused again"),
         }
     }
 

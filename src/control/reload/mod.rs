@@ -98,6 +98,8 @@ struct Trial {
     /// The one to go back to: the last that was confirmed, or needed no confirmation.
     former: ConfigFile,
     until: Nanos,
+    /// Whether going back has failed.
+    is_stuck: bool,
 }
 
 impl Reloads {
@@ -149,7 +151,8 @@ impl Reloads {
     pub fn accept(&mut self, new: ConfigFile, trial: Option<Duration>, now: Nanos) {
         let former = std::mem::replace(&mut self.current, new);
         let former = self.trial.take().map_or(former, |trial| trial.former);
-        self.trial = trial.map(|time| Trial { former, until: now.plus(Nanos(time.as_nanos() as u64)) });
+        self.trial =
+            trial.map(|time| Trial { former, until: now.plus(Nanos(time.as_nanos() as u64)), is_stuck: false });
     }
 
     /// Keeps what is on trial.
@@ -165,8 +168,12 @@ impl Reloads {
         self.trial.as_ref().map(|trial| trial.until)
     }
 
-    /// The configuration to go back to, once nobody has confirmed in time. Once told, nothing is on trial.
-    pub fn overdue(&mut self, now: Nanos) -> Option<ConfigFile> {
-        self.trial.take_if(|trial| now >= trial.until).map(|trial| trial.former)
+    /// The configuration to go back to, once nobody has confirmed in time, until it is accepted.
+    pub fn overdue(&self, now: Nanos) -> Option<ConfigFile> {
+        self.trial.as_ref().filter(|trial| now >= trial.until).map(|trial| trial.former.clone())
+    }
+    /// Going back has failed, and will be tried again. Returns whether it is the first time.
+    pub fn stuck(&mut self) -> bool {
+        self.trial.as_mut().is_some_and(|trial| !std::mem::replace(&mut trial.is_stuck, true))
     }
 }

@@ -24,6 +24,8 @@ fn what_is_not_confirmed_in_time_is_taken_back_once() {
     assert_eq!(reloads.overdue(at(59)), None);
     let former = reloads.overdue(at(60)).unwrap();
     assert_eq!(former, file(""));
+    assert_eq!([reloads.stuck(), reloads.stuck()], [true, false], "the first failure is news");
+    assert_eq!(reloads.overdue(at(61)), Some(file("")), "and the way back stays open");
     reloads.accept(former, None, at(60));
     assert_eq!(reloads.overdue(at(1000)), None);
     assert_eq!(reloads.current(), &file(""));
