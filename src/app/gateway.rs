@@ -276,6 +276,7 @@ impl Gateway {
         self.nd_proxies.retry();
         self.roll_back_if_due();
         self.mind_prefixes()?;
+        self.control.keep_intents();
         if self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
             self.follow()?;
         }

@@ -118,6 +118,7 @@ pub struct Control {
     candidates: Candidates,
     /// What operators have asked of the ISPs.
     intents: Intents,
+    unkept: operator::Unkept,
     /// What the ISPs have carried.
     quotas: Quotas,
     /// How long flows may stay on metered ISPs.
@@ -174,6 +175,7 @@ impl Control {
             judgement,
             candidates: Candidates::default(),
             intents,
+            unkept: operator::Unkept::default(),
             quotas,
             stays: Stays::default(),
             host_queues: 1,

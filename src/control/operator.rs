@@ -37,6 +37,16 @@ fn meant(similar: Option<&str>) -> String {
     similar.map_or_else(String::new, |similar| format!("; did you mean `{similar}`?"))
 }
 
+/// What of the intents a restart would not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Unkept {
+    #[default]
+    Nothing,
+    News,
+    /// Keeping it has failed, and that is told.
+    Told,
+}
+
 impl Control {
     /// The ISP called `name`.
     ///
@@ -89,6 +99,7 @@ impl Control {
         change(&mut intents, self.config.site.failback)?;
         self.state.keep_intents(&intents.kept())?;
         self.intents = intents;
+        self.unkept = Unkept::Nothing;
         Ok(())
     }
 
@@ -105,19 +116,33 @@ impl Control {
         }
     }
 
-    /// Takes note of outages that begin and end, for `failback`.
-    pub fn hear(&mut self, health: &Health, changes: &[Change], now: Nanos) {
+    /// Takes note of outages that begin and end, for `failback`. [`Control::keep_intents`] keeps it.
+    pub fn hear(&mut self, changes: &[Change], now: Nanos) {
         let failback = self.config.site.failback;
-        let mut is_new = false;
-        for isp in health.outages() {
-            is_new |= self.intents.lost(isp, failback);
-        }
         let is_well = |state| matches!(state, IspState::Up | IspState::Degraded | IspState::Unknown);
-        for change in changes.iter().filter(|change| change.from == IspState::Down && is_well(change.to)) {
-            self.intents.recovered(&change.isp, failback, now);
+        for Change { isp, from, to, cause, .. } in changes {
+            if *to == IspState::Down && *cause != Cause::Drill {
+                if self.intents.lost(isp, failback) && self.unkept == Unkept::Nothing {
+                    self.unkept = Unkept::News;
+                }
+            } else if *from == IspState::Down && is_well(*to) {
+                self.intents.recovered(isp, failback, now);
+            }
         }
-        if is_new && let Err(error) = self.state.keep_intents(&self.intents.kept()) {
-            tracing::warn!(%error, "a restart will not know which ISPs wait for `sixways undrain`");
+    }
+
+    /// Keeps what outages have left behind, off the way to another ISP: a disk may take its time.
+    pub fn keep_intents(&mut self) {
+        if self.unkept == Unkept::Nothing {
+            return;
+        }
+        match self.state.keep_intents(&self.intents.kept()) {
+            Ok(()) => self.unkept = Unkept::Nothing,
+            Err(error) if self.unkept == Unkept::News => {
+                tracing::warn!(%error, "a restart would not know which ISPs wait for `sixways undrain`; trying again");
+                self.unkept = Unkept::Told;
+            }
+            Err(_) => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #[path = "../lab/mod.rs"]
 mod lab;
+mod manual;
 mod metered;
 mod rehearsal;
 
@@ -33,6 +34,7 @@ fn isps_are_drained_and_their_outage_is_rehearsed() {
     steps.step("drained: flows stay, new ones avoid it", &mut gateway, |gateway| drained(&lab, gateway));
     steps.step("drained still after a restart, and no more", &mut gateway, |gateway| over_a_restart(&lab, gateway));
     steps.step("drained over a time: flows move", &mut gateway, |gateway| emptied(&lab, gateway));
+    steps.step("an ISP that waits for an operator", &mut gateway, |gateway| manual::failback(&lab, gateway));
     steps.step("an outage rehearsed", &mut gateway, |gateway| rehearsal::drill(&lab, gateway));
     steps.step("a rehearsal broken off", &mut gateway, |gateway| rehearsal::broken_off(&lab, gateway));
     steps.step("a rehearsal that would cut off the site", &mut gateway, |gateway| rehearsal::refused(&lab, gateway));
@@ -101,15 +103,16 @@ fn over_a_restart(lab: &Lab, gateway: &mut Gateway<'_>) {
     assert!(gateway.stop().success(), "{}", gateway.log());
     gateway.restart();
     assert_eq!(count(&ways(lab, &mut open(lab), |_| true), ISP_A), 0, "from the first packet on");
-    every_isp_is(gateway, "fiber", "drain");
+    await_state(gateway, "fiber", "drain");
     gateway.ask(&["undrain", "fiber"]);
     assert!(count(&ways(lab, &mut open(lab), |_| true), ISP_A) > 5);
     let again = gateway.try_ask(&["undrain", "fiber"]).expect_err("it is not drained");
     assert!(again.contains("`fiber` is not drained"), "{again}");
 }
 
+/// Waits until the ISP is in this state.
 #[track_caller]
-fn every_isp_is(gateway: &Gateway<'_>, isp: &str, wanted: &str) {
+pub fn await_state(gateway: &Gateway<'_>, isp: &str, wanted: &str) {
     eventually(wanted, Duration::from_secs(30), || state(gateway, isp) == wanted);
 }
 

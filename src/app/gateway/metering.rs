@@ -43,6 +43,7 @@ impl Gateway {
         self.report();
         self.meter();
         self.events.tell(self.traffic.take(now()));
+        self.control.keep_intents();
         self.carried.finish(self.control.carried()).await;
     }
 }

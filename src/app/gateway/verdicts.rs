@@ -39,7 +39,7 @@ impl Gateway {
         self.mind_drill();
         let threads = self.dataplane.as_ref().map_or(&[][..], |dataplane| &dataplane.threads);
         let (changes, judgement) = self.health.mind(&snapshot, &self.around.world.neighbours, threads);
-        self.control.hear(&self.health.health, &changes, now());
+        self.control.hear(&changes, now());
         let mut usable = snapshot.usable;
         if let Some(judged) = self.control.judge(judgement, &snapshot, now()) {
             let is_verdict = (judged.usable, judged.accepting) != (snapshot.usable, snapshot.accepting);
