@@ -153,7 +153,15 @@ fn networkd_dispatcher() {
         "{output:?}"
     );
     assert_eq!(stand.file().unwrap(), "2001:db8:b::/56\n", "and nothing is guessed");
-    stand.runs(hook, &[], &[&of_networkd("lan0")[..], &[("SIXWAYS_INTERFACES", "wan0 wan1")]].concat());
+    let of_two = |interface| [&of_networkd(interface)[..], &[("SIXWAYS_INTERFACES", "wan0 wan1")]].concat();
+    stand.runs(hook, &[], &of_two("lan0"));
+    assert_eq!(stand.file().unwrap(), "2001:db8:b::/56\n", "no ISP's interface");
+    kernel(&[a], &[a], &[]);
+    stand.runs(hook, &[], &of_two("wan1"));
+    assert_eq!(stand.file().unwrap(), "\n", "the one that is left may be the other ISP's");
+    kernel(&[a, b], &[a, b], &[b]);
+    stand.runs(hook, &[], &of_two("wan1"));
+    assert_eq!(stand.file().unwrap(), "2001:db8:b::/56\n");
     kernel(&[], &[], &[]);
     stand.runs(hook, &[], &of_networkd("wan1"));
     assert_eq!(stand.file().unwrap(), "\n");
