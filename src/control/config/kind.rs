@@ -186,7 +186,8 @@ impl Kind {
                 format!("\"auto\", \"off\", or a whole number from {low} to {high}")
             }
             Self::Failback => {
-                "\"new-flows\", \"immediate\", \"gradual\" with a time like \"gradual 60s\", or \"manual\"".to_owned()
+                let time = MOVING.limits();
+                format!("\"new-flows\", \"immediate\", \"manual\", or \"gradual\" and {time}, as in \"gradual 60s\"")
             }
             Self::Span(low, high) => {
                 let example = if low < Nanos::from_millis(1000) { "400ms" } else { "2h4m" };

@@ -151,14 +151,9 @@ pub fn failback(table: &Table<'_>, name: &str) -> Known<Failback> {
         "new-flows" => Failback::NewFlows,
         "immediate" => Failback::Immediate,
         "manual" => Failback::Manual,
-        other => match other.strip_prefix("gradual ").map(|over| (over, span::parse(over))) {
-            Some((_, Some(over))) if MOVING.fits(over) => Failback::Gradual(over),
-            Some((over, Some(_))) => {
-                let problem = Problem::Range { found: over.to_owned(), limits: MOVING.limits() };
-                return table.wrong(&text.place, problem);
-            }
-            Some((over, None)) => return table.wrong(&text.place, Problem::SpanSyntax(over.to_owned())),
-            None => {
+        other => match other.strip_prefix("gradual ").and_then(span::parse) {
+            Some(over) if MOVING.fits(over) => Failback::Gradual(over),
+            _ => {
                 let limits = Kind::Failback.limits();
                 let similar = similar(other, &["new-flows", "immediate", "gradual 60s", "manual"]);
                 return table.wrong(&text.place, Problem::Choice { similar, limits, found: text.value });
