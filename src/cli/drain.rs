@@ -25,7 +25,7 @@ Exit status: 0; 1 when it is drained already, there is no such ISP, or no gatewa
 
 const UNDRAIN: &str = "\
 Ends `sixways drain`, and the wait of an ISP that is back after an outage with `[site] failback =
-\"manual\"`. New flows use it at once; whether flows that have left it come back is up to `failback`.
+\"manual\"`. New flows use it at once; whether flows that have left it come back is up to `failback`. It does not lift a spent `quota`.
 
 Exit status: 0; 1 when nothing keeps flows away from it, there is no such ISP, or no gateway answers.";
 

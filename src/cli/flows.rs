@@ -25,8 +25,8 @@ FILTER     a flow must match all of them:
 
 The flows seen last come first. INTERNAL is what the host inside calls itself, OUTSIDE what the
 ISP and the host outside see; the port is the same. AGE is since the first packet, IDLE since the
-latest one (give or take 4.3 s). OPENED is the way of the first packet. FORMER ISP: the flow was
-moved, because that ISP could carry it no longer.
+latest one (give or take 4.3 s). OPENED is the way of the first packet. FORMER ISP is the one that
+the flow had before it was moved.
 
 A flow stays listed until its time-out is over, not until its last packet.
 

@@ -35,7 +35,8 @@ Start here: write a configuration and judge it with `sixways check FILE`, see wi
 `sixways map --config FILE ADDR` what each ISP makes of your hosts' addresses, then
 `sixways run --config FILE` as root.
 
-Exit status: 0 good; 1 bad input or failed, with the reason on standard error (`diff`: 1 they differ, 2 failed).";
+Exit status: 0 good; 1 bad input or failed, with the reason on standard error (`diff`: 1 they differ, 2 failed;
+`run`: 2 wrong configuration).";
 
 /// IPv6 multihoming gateway: hosts keep one prefix, and each flow leaves with the prefix of the ISP
 /// that it leaves by (NPTv6, RFC 6296).

@@ -21,10 +21,10 @@ pub struct Args {
     /// The configuration; `sixways reload`, SIGHUP and saving it put it in force anew
     #[arg(long, value_name = "FILE", default_value = "/etc/sixways/sixways.toml")]
     config: PathBuf,
-    /// Directory of what must outlast a restart: ids and the hash key
+    /// Directory of what must outlast a restart: ids, hash key, prefixes, drains, quotas, the event log
     #[arg(long, value_name = "DIR", default_value = "/var/lib/sixways")]
     state: PathBuf,
-    /// Unix socket on which `sixways status` and `sixways flows` ask
+    /// Unix socket on which the other verbs ask
     #[arg(long, value_name = "PATH", default_value = "/run/sixways/control.sock")]
     socket: PathBuf,
     /// BPF file system that the gate is pinned in [default: /sys/fs/bpf]

@@ -77,7 +77,7 @@ pub struct FlowCounters {
     pub opened: [Counter; MAX_UPLINKS],
     /// By ISP: such connections that were answered.
     pub answered: [Counter; MAX_UPLINKS],
-    /// Flows that got another ISP because their own could carry them no longer.
+    /// Flows opened from inside that got another ISP: theirs was lost or left, or they came back (docs/steering.md).
     pub moved: Counter,
     /// Flows opened from outside that came in by another ISP than before, and stayed with it.
     pub repinned: Counter,

@@ -139,7 +139,7 @@ families! {
     FLOW_EVICTIONS = "sixways_flow_evictions_total" Counter ["kind"];
     /// Packets of flows that went without a record, because established flows had every place that it could have.
     FLOW_REFUSALS = "sixways_flow_refusals_total" Counter [];
-    /// Flows that got another ISP because their own could carry them no longer.
+    /// Flows opened from inside that got another ISP: theirs was lost or left, or they came back (docs/steering.md).
     FLOW_MOVES = "sixways_flow_moves_total" Counter [];
     /// Flows opened from outside that came in by another ISP than before, and stayed with it.
     FLOW_REPINS = "sixways_flow_repins_total" Counter [];

@@ -38,7 +38,7 @@ pub static HOST: Section = Section {
             Kind::Boolean,
             "",
             Default::Value("true"),
-            "Whether this file is put in force when it is saved. Otherwise it waits for `sixways reload` or SIGHUP:              where changes are to be tried by `sixways reload --confirm`. See [reload.md](reload.md).",
+            "Whether this file is put in force when it is saved. Otherwise it waits for `sixways reload` or SIGHUP, for sites where changes are tried by `sixways reload --confirm`. See [reload.md](reload.md).",
         ),
     ],
     planned: &[],

@@ -44,7 +44,7 @@ pub static NOTIFY: Section = Section {
             Kind::Integer(1, 3600),
             "events/min",
             Default::Value("30"),
-            "Events that are told in a minute, and at once, at most. How many were left out is told as well.",
+            "Events told in a minute on average; as many may come at once after a quiet minute. How many were left out is told as well.",
         ),
     ],
     planned: &[],
