@@ -98,7 +98,7 @@ events! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     }
-    /// An ISP is fit for something else than before.
+    /// An ISP is fit for something else than before, or down by a fault instead of a drill, or the contrary.
     IspState = "isp-state" {
         /// Which.
         isp: String,

@@ -54,8 +54,12 @@ impl Takeovers {
     }
 
     /// An ISP has changed, and `usable` may carry packets from now on. One that never gave a sign of life, and
-    /// one that is kept because no other is well, has no failover.
+    /// one that is kept because no other is well, has no failover. One that was down already, as in a
+    /// rehearsal, has no other one.
     pub fn hear(&mut self, change: &Change, usable: u16, now: Nanos) {
+        if (change.from, change.to) == (IspState::Down, IspState::Down) {
+            return;
+        }
         self.open.retain(|open| open.uplink != change.uplink);
         if let (IspState::Down, Some(last_good), 0) = (change.to, change.last_good, usable & 1 << change.uplink.0) {
             let (isp, uplink, cause) = (change.isp.clone(), change.uplink, change.cause);
@@ -177,6 +181,16 @@ mod tests {
         assert_eq!(takeovers.settle(at(2020)), [], "never there");
         takeovers.hear(&change(IspState::Down, Some(3000)), WITHOUT_FIBER, at(3000));
         assert_eq!(takeovers.settle(at(3020)), [], "stood in for since 1010 ms");
+    }
+
+    #[test]
+    fn a_rehearsal_that_becomes_an_outage_has_the_failover_of_the_rehearsal() {
+        let mut takeovers = lost();
+        let fault = Change { from: IspState::Down, cause: Cause::NextHop, ..change(IspState::Down, Some(1500)) };
+        takeovers.hear(&fault, WITHOUT_FIBER, at(2000));
+        takeovers.took_over(FIBER, 5, at(2500));
+        let failover = Failover { isp: "fiber".to_owned(), cause: Cause::Carrier, took: at(1800) };
+        assert_eq!(takeovers.settle(at(2510)), [failover]);
     }
 
     #[test]

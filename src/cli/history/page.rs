@@ -57,6 +57,7 @@ fn outage_table(outages: &[Outage]) -> String {
     for outage in outages {
         let end = match outage.end {
             End::Recovered => "recovered",
+            End::BecameReal => "became real",
             End::GoesOn => "goes on",
             End::GatewayStopped => "gateway stopped",
             End::Removed => "ISP removed",

@@ -32,7 +32,7 @@ pub struct Watched {
     reach: Reach,
 }
 
-/// Another state than before.
+/// Another state than before, or down by a fault instead of a rehearsal, or the contrary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Which ISP.
@@ -98,20 +98,21 @@ impl Watched {
         self.reach = reach;
         let fault = self.fault(reach);
         let (state, cause) = match (self.state, fault) {
-            (IspState::Down, Some(fault)) => {
+            (IspState::Down, Some(fault)) if fault != Cause::Drill && self.cause != Cause::Drill => {
                 self.damping.observe(false, &self.facts.health, now);
-                // The first cause is the one to tell, unless the operator's own is over.
-                (IspState::Down, if self.cause == Cause::Drill { fault } else { self.cause })
+                // The first cause is the one to tell.
+                (IspState::Down, self.cause)
             }
-            (IspState::Down, None) => {
+            (IspState::Down, None | Some(Cause::Drill)) => {
                 let well = self.is_back();
                 if self.cause == Cause::Drill || self.damping.observe(well, &self.facts.health, now) {
-                    let (state, why) = self.fit(reach);
-                    (state, if state == IspState::Drain { why } else { Cause::Recovered })
+                    let (state, why) = fault.map_or_else(|| self.fit(reach), |drill| (IspState::Down, drill));
+                    (state, if matches!(state, IspState::Drain | IspState::Down) { why } else { Cause::Recovered })
                 } else {
                     (IspState::Down, self.cause)
                 }
             }
+            // Also during a rehearsal, which is none any more.
             (_, Some(fault)) => {
                 if fault != Cause::Drill {
                     self.damping.begin(now);
@@ -124,7 +125,8 @@ impl Watched {
     }
 
     fn enter(&mut self, state: IspState, cause: Cause, now: Nanos) -> Option<Change> {
-        if self.state == state {
+        // A rehearsal that becomes an outage is told, as is the contrary.
+        if self.state == state && (state != IspState::Down || self.cause == cause) {
             self.cause = cause;
             return None;
         }
@@ -138,7 +140,7 @@ impl Watched {
             last_good: self.last_good(cause, now),
         };
         (self.state, self.cause, self.since) = (state, cause, now);
-        self.transitions += 1;
+        self.transitions += u64::from(change.from != state);
         Some(change)
     }
 
@@ -150,18 +152,16 @@ impl Watched {
         }
     }
 
-    /// What keeps it from carrying packets.
+    /// What keeps it from carrying packets. A rehearsal hides no fault.
     fn fault(&self, reach: Reach) -> Option<Cause> {
-        if self.forced_down {
-            Some(Cause::Drill)
-        } else if !self.link {
+        if !self.link {
             Some(Cause::Carrier)
         } else if self.next_hop.is_dead() {
             Some(Cause::NextHop)
         } else if reach == Reach::Lost {
             Some(Cause::Probes)
         } else {
-            None
+            self.forced_down.then_some(Cause::Drill)
         }
     }
 

@@ -161,6 +161,50 @@ fn drain_and_drill_are_the_operators() {
 }
 
 #[test]
+fn an_outage_that_begins_during_a_drill_is_told_and_outlasts_it() {
+    let mut rig = Rig::new();
+    rig.run(1000);
+    rig.health.force_down(UplinkId(0), true);
+    rig.run(30_000);
+    rig.health.link(UplinkId(0), false);
+    rig.mute = vec![0];
+    let cut = rig.ms;
+    let carrier = ("fiber".to_owned(), IspState::Down, Cause::Carrier);
+    let untimed = |changes: Vec<(u64, String, IspState, Cause)>| {
+        changes.into_iter().map(|(_, isp, state, cause)| (isp, state, cause)).collect::<Vec<_>>()
+    };
+    assert_eq!(untimed(rig.run(1000)), [carrier]);
+    assert_eq!(rig.health.outages().collect::<Vec<_>>(), ["fiber"]);
+    assert_eq!(rig.health.report()[0].since, Nanos::from_millis(cut + 10));
+    rig.health.force_down(UplinkId(0), false);
+    rig.health.link(UplinkId(0), true);
+    assert_eq!(untimed(rig.run(10_000)), [], "a cable alone carries nothing");
+    rig.mute = Vec::new();
+    let back = rig.ms;
+    let changes = rig.run(10_000);
+    assert!(
+        matches!(&changes[..], [(at, _, IspState::Up, Cause::Recovered)] if at - back >= 2000),
+        "after its hold-down: {changes:?}"
+    );
+}
+
+#[test]
+fn an_outage_that_is_over_before_the_drill_leaves_the_drill() {
+    let mut rig = Rig::new();
+    rig.run(1000);
+    rig.health.force_down(UplinkId(0), true);
+    rig.run(1000);
+    rig.health.link(UplinkId(0), false);
+    rig.run(1000);
+    rig.health.link(UplinkId(0), true);
+    let changes = rig.run(10_000);
+    assert!(matches!(&changes[..], [(_, _, IspState::Down, Cause::Drill)]), "{changes:?}");
+    rig.health.force_down(UplinkId(0), false);
+    let changes = rig.run(10);
+    assert!(matches!(&changes[..], [(_, _, IspState::Up, Cause::Recovered)]), "{changes:?}");
+}
+
+#[test]
 fn an_isp_that_stays_keeps_its_state_over_a_reload() {
     let mut rig = Rig::new();
     rig.run(1000);

@@ -50,6 +50,8 @@ fn is_rehearsal(cause: &str) -> bool {
 pub enum End {
     /// The ISP came back.
     Recovered,
+    /// It was a rehearsal, and a fault took its place.
+    BecameReal,
     /// It lasts.
     GoesOn,
     /// The gateway ended meanwhile.

@@ -201,6 +201,29 @@ fn a_rehearsal_is_listed_and_costs_no_availability() {
 }
 
 #[test]
+fn an_outage_that_begins_during_a_rehearsal_is_one_of_its_own() {
+    let failover = Event::Failover { isp: "fiber".to_owned(), cause: "drill".to_owned(), seconds: 0.5 };
+    let entries = vec![
+        started(0, None),
+        state(0, "fiber", Unknown, Up, "recovered"),
+        state(10, "fiber", Up, Down, "drill"),
+        state(40, "fiber", Down, Down, "carrier"),
+        entry(41, failover),
+        state(60, "fiber", Down, Down, "drill"),
+        state(70, "fiber", Down, Up, "recovered"),
+    ];
+    let history = history(entries, None, true, 100, &Selection::default());
+    let expected = [
+        outage("fiber", 10, 30.0, "drill", End::BecameReal),
+        outage("fiber", 40, 20.0, "carrier", End::Recovered),
+        outage("fiber", 60, 10.0, "drill", End::Recovered),
+    ];
+    assert_eq!(history.outages, expected);
+    let month = history.months.iter().find(|month| month.isp == "fiber").unwrap();
+    assert_eq!((month.outages, month.down_seconds, month.rehearsed_seconds), (1, 20.0, 40.0));
+}
+
+#[test]
 fn a_log_whose_beginning_is_gone_is_read_from_where_it_begins() {
     let entries = vec![
         state(0, "fiber", Up, Down, "carrier"),

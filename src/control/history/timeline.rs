@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Away, End, Outage};
+use super::{Away, End, Outage, is_rehearsal};
 use crate::control::events::{Ending, Entry, Event, IspState, IspTraffic, Recorded};
 
 /// An ISP was in one state.
@@ -148,11 +148,14 @@ impl Timeline {
                     });
                     Current { state: *from, cause: String::new(), failover: None, since: Moment { at, monotonic } }
                 });
-                self.stays.push(before.until(isp, now, End::Recovered));
+                let is_down = (before.state, *to) == (IspState::Down, IspState::Down);
+                let how = if is_down && !is_rehearsal(cause) { End::BecameReal } else { End::Recovered };
+                self.stays.push(before.until(isp, now, how));
                 run.isps.insert(isp.clone(), Current { state: *to, cause: cause.clone(), failover: None, since: now });
             }
-            Event::Failover { isp, seconds, .. } => {
-                if let Some(current) = run.isps.get_mut(isp).filter(|current| current.state == IspState::Down) {
+            Event::Failover { isp, cause, seconds } => {
+                let is_of = |current: &&mut Current| current.state == IspState::Down && current.cause == *cause;
+                if let Some(current) = run.isps.get_mut(isp).filter(is_of) {
                     current.failover = Some(*seconds);
                 }
             }
