@@ -47,6 +47,7 @@ impl World {
             down: bits(&|n| self.down.contains(&n)),
             closed: bits(&|n| self.intents.closing(NAMES[usize::from(n)]).is_some()),
             rehearsed: 0,
+            recovering: 0,
             moves: self.intents.moves(uplink, self.rig.now),
         };
         let candidates =

@@ -12,6 +12,8 @@ pub struct Judgement {
     pub closed: u16,
     /// Of those that are down, the ones that are not to be kept either: their outage is a rehearsal.
     pub rehearsed: u16,
+    /// Of those that are down, the ones without a fault by now: they wait out their hold-down.
+    pub recovering: u16,
     /// Flows that take another ISP although theirs would do.
     pub moves: Moves,
 }
@@ -52,14 +54,16 @@ pub struct Candidates {
 
 impl Candidates {
     /// What they may carry. Unless `all_down` says otherwise the set is never empty: where nobody is well,
-    /// the best of those that could be are kept, those with a link first.
+    /// the best of those that could be are kept. Those without a fault come first, then those with a link:
+    /// a line that flaps carries more than one that is dead.
     pub fn judge(&self, judgement: Judgement) -> Fitness {
         let well = self.equipped & self.linked & !judgement.down;
         let kept = match (well, self.all_down) {
             (0, AllDown::KeepBest) => {
                 let possible = self.equipped & !judgement.rehearsed;
-                let linked = self.best(possible & self.linked);
-                if linked != 0 { linked } else { self.best(possible) }
+                let linked = possible & self.linked;
+                let choice = [linked & judgement.recovering, linked, possible];
+                choice.map(|uplinks| self.best(uplinks)).into_iter().find(|best| *best != 0).unwrap_or(0)
             }
             _ => 0,
         };
@@ -106,6 +110,17 @@ mod tests {
         assert_eq!(judged(Candidates { linked: 0, ..three() }, 0, 0), (0b110, 0b110, 0b110));
         assert_eq!(judged(three(), 0b110, 0b001), (0b001, 0b001, 0), "closed, but alone");
         assert_eq!(judged(Candidates::default(), 0, 0), (0, 0, 0));
+    }
+
+    #[test]
+    fn who_has_no_fault_any_more_is_kept_before_a_better_one_that_has() {
+        let recover = |recovering| Judgement { down: 0b111, recovering, ..Judgement::default() };
+        assert_eq!(three().judge(recover(0b001)).kept, 0b001);
+        assert_eq!(three().judge(recover(0b101)).kept, 0b100, "the best by tier of several");
+        let unplugged = Candidates { linked: 0b110, ..three() };
+        assert_eq!(unplugged.judge(recover(0b001)).kept, 0b110, "no link, no use");
+        let rehearsed = Judgement { rehearsed: 0b001, ..recover(0b001) };
+        assert_eq!(three().judge(rehearsed).kept, 0b110);
     }
 
     #[test]

@@ -187,7 +187,8 @@ impl Kind {
             }
             Self::Failback => {
                 let time = MOVING.limits();
-                format!("\"new-flows\", \"immediate\", \"manual\", or \"gradual\" and {time}, as in \"gradual 60s\"")
+                let time = time.split(" like ").next().unwrap_or_default();
+                format!("\"new-flows\", \"immediate\", \"manual\", or \"gradual\" and {time} like \"gradual 60s\"")
             }
             Self::Span(low, high) => {
                 let example = if low < Nanos::from_millis(1000) { "400ms" } else { "2h4m" };

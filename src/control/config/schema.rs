@@ -137,8 +137,9 @@ pub static SITE: Section = Section {
             Kind::Word(words::<AllDown>),
             "",
             Default::Value(r#""keep-best""#),
-            "What happens while every ISP is down. `keep-best`: the best tier of those that have a link goes on being \
-             used, since a wrong verdict must not cut the site off. `drop`: packets to the Internet are dropped as \
+            "What happens while every ISP is down. `keep-best`: the best tier of those that only wait out their \
+             hold-down, or else of those that have a link, goes on being used, since a wrong verdict must not cut the \
+             site off. `drop`: packets to the Internet are dropped as \
              `no-uplink`, and their senders told that there is no route.",
         ),
     ],

@@ -189,6 +189,11 @@ impl Watched {
         self.state == IspState::Down && self.cause != Cause::Drill
     }
 
+    /// Whether nothing but its hold-down keeps it from coming back.
+    pub fn is_recovering(&self) -> bool {
+        self.state == IspState::Down && self.fault(self.reach).is_none() && self.is_back()
+    }
+
     /// What it is fit for.
     pub const fn state(&self) -> IspState {
         self.state

@@ -215,14 +215,14 @@ impl Health {
 
     /// Which ISPs carry nothing, and which no new flows.
     pub fn judgement(&self) -> Judgement {
-        let bits = |state: IspState| {
-            self.isps.iter().filter(|isp| isp.state() == state).fold(0, |bits, isp| bits | 1 << isp.facts.uplink.0)
+        let bits = |is_in: fn(&Watched) -> bool| {
+            self.isps.iter().filter(|isp| is_in(isp)).fold(0, |bits, isp| bits | 1 << isp.facts.uplink.0)
         };
-        let rehearsed = self.isps.iter().filter(|isp| isp.forced_down);
         Judgement {
-            down: bits(IspState::Down),
-            closed: bits(IspState::Drain),
-            rehearsed: rehearsed.fold(0, |bits, isp| bits | 1 << isp.facts.uplink.0),
+            down: bits(|isp| isp.state() == IspState::Down),
+            closed: bits(|isp| isp.state() == IspState::Drain),
+            rehearsed: bits(|isp| isp.forced_down),
+            recovering: bits(Watched::is_recovering),
             moves: Moves::default(),
         }
     }

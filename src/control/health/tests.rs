@@ -79,6 +79,20 @@ fn a_router_that_dies_takes_its_isp_down_within_a_second_and_alone() {
 }
 
 #[test]
+fn an_isp_in_its_hold_down_is_told_apart_from_one_that_has_a_fault() {
+    let mut rig = Rig::new();
+    rig.run(2000);
+    rig.mute = vec![0, 1];
+    rig.run(2000);
+    assert_eq!(rig.health.judgement(), Judgement { down: 0b11, ..Judgement::default() });
+    rig.mute = vec![1];
+    rig.run(1500);
+    assert_eq!(rig.health.judgement(), Judgement { down: 0b11, recovering: 0b01, ..Judgement::default() });
+    rig.run(3000);
+    assert_eq!(rig.health.judgement(), Judgement { down: 0b10, ..Judgement::default() });
+}
+
+#[test]
 fn a_loop_that_stood_still_has_heard_nobody_be_silent() {
     let mut rig = Rig::new();
     rig.run(2000);
