@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 pub(crate) use drill::{DrillReport, DrillRequest};
-pub(crate) use operator::{DrainRequest, Drained, UndrainRequest};
+pub(crate) use operator::{DrainRequest, Drained, UndrainRequest, Undrained};
 pub(crate) use reload::{ReloadRequest, Reloaded};
 
 use drill::Drills;

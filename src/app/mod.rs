@@ -33,7 +33,7 @@ use crate::observe::exporter::ListenError;
 use crate::xdp::{BpfError, FlowMemoryError, PinError, SocketError};
 
 pub(crate) use dataplane::socket_options;
-pub(crate) use gateway::{DrainRequest, Drained, DrillReport, DrillRequest, UndrainRequest};
+pub(crate) use gateway::{DrainRequest, Drained, DrillReport, DrillRequest, UndrainRequest, Undrained};
 pub use gateway::{Gateway, Outcome};
 pub(crate) use gateway::{ReloadRequest, Reloaded};
 

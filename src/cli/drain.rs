@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::amount::count;
 use super::asked::Asked;
 use super::{arguments, print, print_json};
-use crate::app::{DrainRequest, Drained, UndrainRequest};
+use crate::app::{DrainRequest, Drained, UndrainRequest, Undrained};
 use crate::control::ask::ask_for;
 use crate::control::config::{MOVING, span};
 use crate::units::Nanos;
@@ -28,6 +28,8 @@ Ends `sixways drain`, and the wait of an ISP that is back after an outage with `
 \"manual\"`. New flows use it at once; whether flows that have left it come back is up to `failback`. It does not lift a spent `quota`.
 
 Exit status: 0; 1 when nothing keeps flows away from it, there is no such ISP, or no gateway answers.";
+
+const OTHER_VERSION: &str = "this gateway is of another version; use its own `sixways`";
 
 /// Keep new flows away from an ISP, and move those that it has if you say so.
 #[derive(Debug, clap::Args)]
@@ -64,8 +66,7 @@ pub fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
     if args.gateway.json {
         print_json(&answer)?;
     } else {
-        let drained = serde_json::from_value(answer)
-            .context("this gateway is of another version; use its own `sixways drain`")?;
+        let drained = serde_json::from_value(answer).context(OTHER_VERSION)?;
         print(&page(&drained))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -89,11 +90,15 @@ fn page(drained: &Drained) -> String {
 
 pub fn undrain(args: &UndrainArgs) -> anyhow::Result<ExitCode> {
     let request = UndrainRequest { isp: args.isp.clone() };
-    ask_for(&args.gateway.socket, "undrain", arguments(&request)?)?;
+    let answer = ask_for(&args.gateway.socket, "undrain", arguments(&request)?)?;
     if args.gateway.json {
-        print_json(&request)?
+        print_json(&answer)?;
     } else {
-        print(&format!("{} may have new flows again\n", args.isp))?
+        let Undrained { isp, quota_spent } = serde_json::from_value(answer).context(OTHER_VERSION)?;
+        print(&match quota_spent {
+            false => format!("{isp} may have new flows again\n"),
+            true => format!("{isp} is drained no longer, but its quota of this month is spent: new flows avoid it\n"),
+        })?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -78,16 +78,17 @@ impl Control {
         self.intend(|intents, _| intents.drain(isp, over, now))
     }
 
-    /// `isp` may carry new flows again.
+    /// No operator keeps new flows away from `isp` any more. Returns whether its quota still does.
     ///
     /// # Errors
-    /// When there is no such ISP, nothing keeps flows away from it or its quota does, or that cannot be kept.
-    pub fn undrain(&mut self, isp: &str, now: Nanos) -> Result<(), OperatorError> {
+    /// When there is no such ISP, nothing keeps flows away from it or its quota alone does, or that cannot be kept.
+    pub fn undrain(&mut self, isp: &str, now: Nanos) -> Result<bool, OperatorError> {
         self.isp(isp)?;
         if self.closing(isp) == Some(Cause::Quota) {
             return Err(OperatorError::Spent(isp.to_owned()));
         }
-        self.intend(|intents, failback| intents.undrain(isp, failback, now))
+        self.intend(|intents, failback| intents.undrain(isp, failback, now))?;
+        Ok(self.quotas.is_spent(isp))
     }
 
     /// What is not kept is not done.

@@ -70,6 +70,9 @@ pub fn spent(lab: &Lab, gateway: &Gateway<'_>) {
     assert!(says("SPENT: new flows avoid it") && says("is closed (quota): new flows avoid it"), "{page}");
     let log = std::fs::read_to_string(lab.dir.join("state/events.jsonl")).expect("an event log");
     assert!(log.contains("\"kind\":\"quota-reached\",\"isp\":\"cable\""), "{log}");
+    gateway.ask(&["drain", "cable"]);
+    let said = gateway.ask(&["undrain", "cable"]);
+    assert!(said.contains("its quota of this month is spent: new flows avoid it"), "{said}");
     let new = ways(lab, &mut open(lab), |_| true);
     assert_eq!(count(&new, ISP_B), 0, "{new:?}");
     assert_eq!(ways(lab, &mut live, |_| true), before, "those that it has stay");

@@ -1,7 +1,6 @@
 //! ISPs are drained, and carry new flows again, as operators ask.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::Gateway;
 use crate::app::orders::answer;
@@ -30,6 +29,15 @@ pub(crate) struct UndrainRequest {
     pub(crate) isp: String,
 }
 
+/// What an undrain has done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Undrained {
+    /// Of which ISP.
+    pub(crate) isp: String,
+    /// Whether its quota of this month keeps new flows away nevertheless.
+    pub(crate) quota_spent: bool,
+}
+
 /// What a drain has done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Drained {
@@ -52,12 +60,15 @@ impl Gateway {
     /// `sixways undrain`.
     pub(in crate::app) fn order_undrain(&mut self, UndrainRequest { isp }: UndrainRequest, reply: Reply) {
         let undrained = self.control.undrain(&isp, now());
-        if undrained.is_ok() {
-            tracing::info!(%isp, "undrained: new flows may take it");
-            self.events.tell(Event::IspUndrained { isp });
+        if let Ok(is_spent) = undrained {
+            match is_spent {
+                false => tracing::info!(%isp, "undrained: new flows may take it"),
+                true => tracing::info!(%isp, "undrained, but its quota is spent: new flows avoid it"),
+            }
+            self.events.tell(Event::IspUndrained { isp: isp.clone() });
             self.mind_health_now();
         }
-        answer(reply, undrained.map(|()| Value::Null));
+        answer(reply, undrained.map(|quota_spent| Undrained { isp, quota_spent }));
     }
 
     fn drain(&mut self, DrainRequest { isp, over_seconds }: DrainRequest) -> Result<Drained, String> {
