@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::kind::{Kind, MSS_CLAMP, Word};
 use super::problem::Problem;
-use super::schema::{Default, Key, SECTIONS, Section};
+use super::schema::{Default, HEALTH, ISP, Key, PROBE, SECTIONS, SOURCE, Section};
 use super::span;
 use crate::units::Nanos;
 
@@ -137,7 +137,12 @@ impl<'a> Table<'a> {
         let is_block =
             value.is_table() || value.as_array().is_some_and(|all| all.iter().all(|one| one.get_ref().is_table()));
         let key_of_another = |home: &&&Section| once(home) && !(section.header.is_empty() && is_block);
-        if let Some(home) = SECTIONS.iter().filter(key_of_another).find(|home| home.key(name).is_some()) {
+        // What is said of one ISP stands in several tables.
+        let of_an_isp: [&Section; 4] = [&HEALTH, &PROBE, &ISP, &SOURCE];
+        let is_of_an_isp = of_an_isp.iter().any(|part| part.header == section.header);
+        let nearest = of_an_isp.iter().filter(|_| is_of_an_isp);
+        if let Some(home) = nearest.chain(SECTIONS.iter().filter(key_of_another)).find(|home| home.key(name).is_some())
+        {
             return Some(Problem::Elsewhere { section: section.header, home: home.header });
         }
         if SECTIONS.iter().any(|other| other.planned.contains(&name)) {
