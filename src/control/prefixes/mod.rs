@@ -3,6 +3,7 @@
 //! Pure but for [`Prefixes::look`]: told what is seen and what time it is. What it says becomes a configuration whose ISPs have
 //! prefix pairs, from which all else is compiled.
 
+mod claims;
 mod file;
 mod history;
 mod kept;
@@ -187,6 +188,19 @@ impl Prefixes {
 
     /// Takes what is seen at the source of `isp`, one of `config`, as it is written.
     pub fn see(&mut self, config: &Config, isp: &Isp, sight: Sight, now: Moment) -> Vec<News> {
+        let others = self.others(config, &isp.name).collect();
+        self.take(config, isp, sight, others, now)
+    }
+
+    /// A prefix that overlaps one of `others` is not taken.
+    fn take(
+        &mut self,
+        config: &Config,
+        isp: &Isp,
+        sight: Sight,
+        others: Vec<(Prefix, String)>,
+        now: Moment,
+    ) -> Vec<News> {
         let Some(source) = &isp.source else { return Vec::new() };
         let mut life = self.lives.remove(&isp.name).unwrap_or_default();
         let news = match sight {
@@ -204,7 +218,7 @@ impl Prefixes {
             Sight::Prefix(delegated) => {
                 life.gone_at = None;
                 let part = part_of(delegated, source.part);
-                match part.and_then(|part| alone(part, config, self.others(config, &isp.name)).map(|()| part)) {
+                match part.and_then(|part| alone(part, config, others.into_iter()).map(|()| part)) {
                     Ok(external) => {
                         life.trouble = None;
                         life.change(isp, source, Some(Current { delegated, external, since: now.at }), now)
@@ -248,12 +262,9 @@ impl Prefixes {
 
     /// Looks at the sources of `config`, as it is written, and says what has become of the prefixes.
     pub fn look(&mut self, config: &Config, kernel: &KernelState, now: Moment) -> Vec<News> {
-        let mut news = Vec::new();
-        for isp in &config.isps {
-            if let Some(sight) = self.sight(config, isp, kernel) {
-                news.extend(self.see(config, isp, sight, now));
-            }
-        }
+        let sights = config.isps.iter().filter_map(|isp| Some((isp, self.sight(config, isp, kernel)?)));
+        let sights = sights.collect();
+        let mut news = self.see_all(config, sights, now);
         news.extend(self.advance(config, now));
         news
     }
@@ -278,16 +289,20 @@ impl Prefixes {
 
     /// External prefixes of other ISPs than `isp`, and whose they are.
     fn others(&self, config: &Config, isp: &str) -> impl Iterator<Item = (Prefix, String)> {
-        let written = config.isps.iter().filter(move |other| other.name != isp).flat_map(|other| {
-            other.mappings.iter().map(|mapping| (mapping.external(), format!("ISP \"{}\"", other.name)))
-        });
         let learnt = self.lives.iter().filter(move |(other, _)| **other != isp).flat_map(|(other, life)| {
             let current = life.current.iter().map(|current| current.external);
             current
                 .chain(life.former.iter().map(|former| former.external))
                 .map(move |external| (external, format!("ISP \"{other}\"")))
         });
-        written.chain(learnt)
+        Self::written(config, isp).chain(learnt)
+    }
+
+    /// Those of them that are in `config`, as it is written.
+    fn written(config: &Config, isp: &str) -> impl Iterator<Item = (Prefix, String)> {
+        config.isps.iter().filter(move |other| other.name != isp).flat_map(|other| {
+            other.mappings.iter().map(|mapping| (mapping.external(), format!("ISP \"{}\"", other.name)))
+        })
     }
 }
 

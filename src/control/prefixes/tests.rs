@@ -106,6 +106,78 @@ fn what_is_unfit_is_told_once_and_changes_nothing() {
     assert!(matches!(&wave[..], [News { what: Turn::Refused(said), .. }] if said.contains("cable")), "{wave:?}");
 }
 
+/// Both look at once; an empty text is nothing.
+fn both(prefixes: &mut Prefixes, cable: &str, wave: &str, seconds: u64) -> Vec<News> {
+    let config = plain();
+    let sight = |text: &str| match text {
+        "" => Sight::Nothing("it is missing".to_owned()),
+        "garbage" => Sight::Unfit("line 1: garbage".to_owned()),
+        text => Sight::Prefix(prefix(text)),
+    };
+    let news =
+        prefixes.see_all(&config, vec![(&config.isps[1], sight(cable)), (&config.isps[2], sight(wave))], at(seconds));
+    let in_force = prefixes.apply(&config);
+    let pairs = || in_force.isps.iter().flat_map(|isp| isp.pairs().map(|pair| (&isp.name, pair.external())));
+    for (isp, external) in pairs() {
+        let overlap = pairs().find(|(other, theirs)| *other != isp && theirs.overlaps(external));
+        assert_eq!(overlap, None, "{isp} has {external}");
+    }
+    news
+}
+
+/// Current external prefixes of `cable` and `wave`.
+fn currents(prefixes: &Prefixes) -> [Option<String>; 2] {
+    let config = prefixes.apply(&plain());
+    [1, 2].map(|n| config.isps[n].mappings.first().map(|pair| pair.external().to_string()))
+}
+
+fn some(cable: &str, wave: &str) -> [Option<String>; 2] {
+    [cable, wave].map(|text| (!text.is_empty()).then(|| text.to_owned()))
+}
+
+#[test]
+fn two_isps_exchange_their_prefixes() {
+    let mut prefixes = Prefixes::default();
+    both(&mut prefixes, A, B, 0);
+    let (mut restarted, _) = Prefixes::restore(&prefixes.kept(), &plain(), at(1));
+    for prefixes in [&mut prefixes, &mut restarted] {
+        let news = both(prefixes, B, A, 2);
+        assert_eq!(currents(prefixes), some(B, A));
+        let of = |isp: &str, what| News { isp: isp.to_owned(), what };
+        let retired = |text| Turn::Retired(prefix(text));
+        let moved = [of("cable", changed(A, B)), of("wave", changed(B, A))];
+        assert_eq!(news, [&moved[..], &[of("wave", retired(B)), of("cable", retired(A))]].concat());
+        assert_eq!(both(prefixes, B, A, 3), []);
+    }
+}
+
+#[test]
+fn files_that_are_exchanged_one_after_the_other_are_in_the_end() {
+    let mut prefixes = Prefixes::default();
+    both(&mut prefixes, A, B, 0);
+    let news = both(&mut prefixes, B, B, 1);
+    assert!(matches!(&news[..], [News { what: Turn::Refused(_), .. }]), "wave's source shows it: {news:?}");
+    both(&mut prefixes, B, A, 2);
+    assert_eq!(currents(&prefixes), some(B, A));
+}
+
+#[test]
+fn a_prefix_goes_to_whose_source_shows_it_and_stays_where_nobody_shows_another() {
+    let mut prefixes = Prefixes::default();
+    both(&mut prefixes, A, B, 0);
+    both(&mut prefixes, B, "", 1);
+    assert_eq!(currents(&prefixes), some(A, B), "a file that is written anew is away for a moment");
+    both(&mut prefixes, B, "garbage", 2);
+    assert_eq!(currents(&prefixes), some(A, B), "garbage is not absence");
+    let news = both(&mut prefixes, B, "2001:db8:1:8::/64", 3);
+    assert!(news.iter().any(|news| matches!(news.what, Turn::Refused(_))), "it is fiber's: {news:?}");
+    assert_eq!(currents(&prefixes), some(B, ""), "wave shows another one, though none that it can have");
+    both(&mut prefixes, "2001:db8:c::/48", B, 4);
+    assert_eq!(currents(&prefixes), some("2001:db8:c::/48", B), "a grace does not outlast that it is another's");
+    both(&mut prefixes, "2001:db8:d::/48", "2001:db8:d::/48", 5);
+    assert_eq!(currents(&prefixes), some("2001:db8:d::/48", B), "the first one of two");
+}
+
 #[test]
 fn a_former_prefix_that_shares_addresses_with_the_new_one_is_retired_at_once() {
     let mut prefixes = Prefixes::default();
