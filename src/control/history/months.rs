@@ -59,13 +59,14 @@ pub fn sum(
         change(months.entry(key).or_insert_with(|| Month::named(number, isp)));
     };
     for stay in stays {
-        for (number, begin, end) in split(stay.begin.max(from), stay.end) {
-            let whole = (begin, end) == (stay.begin, stay.end);
+        let began = stay.began();
+        for (number, begin, end) in split(began.max(from), stay.end) {
+            let whole = (begin, end) == (began, stay.end);
             let seconds = if whole { stay.seconds } else { between(begin, end) };
             of(number, &stay.isp, &|month| month.add(stay, seconds));
         }
-        if stay.state == IspState::Down && !is_rehearsal(&stay.cause) && stay.begin >= from {
-            of(number(stay.begin), &stay.isp, &|month| month.outages += 1);
+        if stay.state == IspState::Down && !is_rehearsal(&stay.cause) && began >= from {
+            of(number(began), &stay.isp, &|month| month.outages += 1);
         }
     }
     for (at, traffic) in traffic {

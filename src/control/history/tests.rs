@@ -156,6 +156,25 @@ fn months_end_at_midnight_utc_and_the_gateways_absence_is_no_outage() {
 }
 
 #[test]
+fn a_clock_that_is_set_makes_no_months() {
+    let mut entries = vec![
+        started(0, None),
+        state(5, "fiber", Unknown, Up, "recovered"),
+        state(10, "fiber", Up, Down, "carrier"),
+        state(20, "fiber", Down, Up, "recovered"),
+    ];
+    // The first three as before NTP was heard.
+    for entry in &mut entries[..3] {
+        entry.at -= Duration::from_secs(START as u64);
+    }
+    let history = history(entries, None, true, 700, &Selection::default());
+    let fiber = history.months.iter().filter(|month| month.isp == "fiber" && month.month != "1970-01");
+    let months: Vec<_> = fiber.map(|month| (&*month.month, month.outages, month.available_seconds)).collect();
+    assert_eq!(months, [("2026-11", 1, 580.0), ("2026-12", 0, 100.0)]);
+    assert_eq!(history.months.iter().map(|month| month.down_seconds).sum::<f64>(), 10.0);
+}
+
+#[test]
 fn the_calendar_ends_with_the_year_9999() {
     let last = OffsetDateTime::parse("9999-12-31T23:59:59Z", &Rfc3339).unwrap();
     let day = Duration::from_secs(86_400);

@@ -22,7 +22,20 @@ pub struct Stay {
     pub how: End,
 }
 
+/// Part of a span by which a clock that follows NTP goes wrong at most, and seconds besides.
+const DRIFT: (f64, f64) = (0.001, 1.0);
+
 impl Stay {
+    /// When it began, by the time of day at its end: it may have been set meanwhile, as on a machine that
+    /// starts in 1970.
+    pub fn began(&self) -> OffsetDateTime {
+        let step = ((self.end - self.begin).as_seconds_f64() - self.seconds).abs();
+        if step <= self.seconds * DRIFT.0 + DRIFT.1 {
+            return self.begin;
+        }
+        self.end.saturating_sub(time::Duration::saturating_seconds_f64(self.seconds))
+    }
+
     /// The outage that it is, if it is one.
     pub fn outage(&self) -> Option<Outage> {
         (self.state == IspState::Down).then(|| Outage {
