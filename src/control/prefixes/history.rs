@@ -38,9 +38,14 @@ pub struct Record {
     pub until: Option<OffsetDateTime>,
 }
 
+/// 2020-01-01, before there was a gateway: a clock that says less was not set since power came.
+const CLOCK_IS_SET: i64 = 1_577_836_800;
+
 impl History {
-    /// Notes the pairs of `config` as in force from `at` on, and says whether that is new.
+    /// Notes the pairs of `config` as in force from `at` on, and says whether that is new. Where the clock is not set
+    /// yet, what is known already is older than they are.
     pub fn note(&mut self, config: &Config, at: OffsetDateTime) -> bool {
+        let at = if at.unix_timestamp() < CLOCK_IS_SET { self.ends().map_or(at, |latest| latest.max(at)) } else { at };
         let pairs = config
             .isps
             .iter()
@@ -68,6 +73,11 @@ impl History {
             self.records.drain(..excess);
         }
         changed
+    }
+
+    /// The latest moment that anything is known of.
+    fn ends(&self) -> Option<OffsetDateTime> {
+        self.records.iter().map(|record| record.until.unwrap_or(record.since)).max()
     }
 
     /// The pairs that were in force at `at`.

@@ -271,6 +271,20 @@ fn history_tells_which_pairs_were_in_force() {
 }
 
 #[test]
+fn what_is_learnt_before_the_clock_is_set_was_not_in_force_since_1970() {
+    let (mut prefixes, mut history) = (Prefixes::default(), History::default());
+    cable(&mut prefixes, A, 0);
+    history.note(&prefixes.apply(&plain()), at(0).at);
+    cable(&mut prefixes, B, 10);
+    history.note(&prefixes.apply(&plain()), OffsetDateTime::UNIX_EPOCH);
+    prefixes.advance(&plain(), at(70));
+    history.note(&prefixes.apply(&plain()), at(70).at);
+    let begun: Vec<_> = history.at(at(70).at).map(|record| record.since).collect();
+    assert_eq!(begun, [at(0).at; 2], "fiber, and B");
+    assert_eq!((history.begins(), history.at(at(0).at - time::Duration::days(1)).count()), (Some(at(0).at), 0));
+}
+
+#[test]
 fn status_is_told_what_is_in_force_and_what_is_wrong() {
     let config = plain();
     let mut prefixes = Prefixes::default();
