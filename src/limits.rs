@@ -47,6 +47,13 @@ limits! {
     MAX_PREFIX_FILE: u64 = 4096, "octets";
     /// Records of the prefix history; the oldest gives way to another.
     MAX_PREFIX_RECORDS: usize = 10_000, "records";
+    /// Routes of one gate: those of the kernel that lead to a LAN or to a device that is no ISP's, for each LAN and ISP
+    /// of its interface, without those that say what a shorter one says.
+    MAX_GATE_ROUTES: usize = 65_536, "routes";
+    /// Addresses of the host's own, anycast ones included.
+    MAX_OWN_ADDRESSES: usize = 4096, "addresses";
+    /// Sources of one guard.
+    MAX_GUARD_SOURCES: usize = 4096, "sources";
     /// ISPs in order of preference that each bucket remembers.
     BUCKET_CHOICES: usize = 8, "uplinks";
     /// Buckets of the steering hash.

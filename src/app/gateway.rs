@@ -89,6 +89,8 @@ pub struct Gateway {
     carried: CarriedKeeper,
     /// Former snapshots that a worker's latest batch may still have seen.
     retired: Vec<Arc<Snapshot>>,
+    /// Why the latest generation is not in force.
+    refused: Option<GatewayError>,
 }
 
 /// How the gateway ended.
@@ -196,6 +198,7 @@ impl Gateway {
             takeovers: Takeovers::default(),
             carried,
             retired: Vec::new(),
+            refused: None,
         };
         gateway.tell_start();
         gateway.tell_started(last_alive, &generation.gate.ports);
@@ -277,7 +280,8 @@ impl Gateway {
         self.roll_back_if_due();
         self.mind_prefixes()?;
         self.control.keep_intents();
-        if self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
+        let is_refused = matches!(self.refused, Some(GatewayError::Bpf(_)));
+        if is_refused || self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
             self.follow()?;
         }
         let threads = self.dataplane.iter().flat_map(|dataplane| &dataplane.threads);

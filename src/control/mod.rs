@@ -43,7 +43,7 @@ use crate::observe::prefixes::LearntPrefix;
 use crate::observe::report::QuotaUse;
 use crate::snapshot::{Candidates, Fitness, Generation, Judgement, NeighbourTable, Snapshot, Steering};
 use crate::units::Nanos;
-use compile::{CompileError, Ingredients, compile, steering_of};
+use compile::{CompileError, Ingredients, check_room, compile, steering_of};
 use config::Config;
 use ids::{Ids, Reused, TooMany};
 use intents::Intents;
@@ -255,10 +255,11 @@ impl Control {
     /// this generation are kept resolved, and the host's rules are kept installed.
     ///
     /// # Errors
-    /// When the configuration contradicts itself.
+    /// When the configuration contradicts itself, or the kernel has more than gates or guards take.
     pub fn compile(&mut self) -> Result<Generation, CompileError> {
         let kernel = self.mirror.state();
         let generation = compile(&self.ingredients(&kernel, self.generation + 1))?;
+        check_room(&generation.gate)?;
         self.generation += 1;
         self.candidates = generation.candidates;
         self.mirror.follow(self.orders(&kernel, &generation));

@@ -1,6 +1,6 @@
 //! Another configuration is made ready beside the one in force, and then takes its place.
 
-use super::compile::{Ingredients, check_macs, compile, steering_of};
+use super::compile::{Ingredients, check_macs, check_room, compile, steering_of};
 use super::config::{self, Config};
 use super::ids::{Ids, Reused};
 use super::ipv4::Ipv4;
@@ -60,6 +60,7 @@ impl Control {
             steering: &steering,
             ..self.ingredients(&kernel, self.generation)
         })?;
+        check_room(&generation.gate)?;
         Ok(Prepared { written, config, prefixes, news, ids, reused, steering, generation })
     }
 

@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use aya::programs::loaded_links;
+use sixways::limits::{MAX_GATE_ROUTES, MAX_GUARD_SOURCES, MAX_OWN_ADDRESSES};
+use sixways::snapshot::{GateAction, GateRole, GuardAction, GuardTable};
 use sixways::xdp::{Attach, Gate, GateOptions, Guard, GuardAttach, Pins, release};
 
 use crate::lab::Lab;
@@ -13,8 +15,8 @@ use crate::lab::process::{Daemon, eventually, run};
 use crate::lab::traffic::{ping, unanswered};
 use crate::no_daemon::attach_all;
 use crate::stand::{
-    Bpffs, InForce, OPTIONS, assert_bare, gate_in_force, guard_a, guard_b, in_force, in_gateway, lab_own, lab_ports,
-    pin, pins, quiet_device,
+    Bpffs, InForce, LAN, OPTIONS, assert_bare, device, gate_in_force, guard_a, guard_b, in_force, in_gateway, lab_own,
+    lab_ports, pin, pins, port, prefix, quiet_device,
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sixways");
@@ -146,6 +148,35 @@ pub fn the_mode_is_what_was_asked_for_and_is_kept(lab: &Lab) {
         let (native, again) = set(Attach::Native);
         assert!(native && again != generic);
         assert!(!is_link(generic));
+    });
+}
+
+pub fn full_tables_give_way_to_others(lab: &Lab) {
+    quiet_device(lab, "quiet0");
+    let routes: Vec<Vec<String>> = ["2001:db8:1", "2001:db8:2"]
+        .map(|net| (0..MAX_GATE_ROUTES).map(|number| format!("{net}:{number:x}::/64")).collect())
+        .into();
+    let own =
+        [1, 2].map(|net: u128| (0..MAX_OWN_ADDRESSES as u128).map(|host| ((net << 64 | host).into(), 1)).collect());
+    let [first_own, other_own]: [Vec<_>; 2] = own;
+    let table = |routes: &[String]| {
+        let steered: Vec<_> = routes.iter().map(|route| (route.as_str(), GateAction::Pass)).collect();
+        port("quiet0", LAN, GateRole::Lan, &steered)
+    };
+    in_gateway(lab, || {
+        let mut gate = Gate::prepare(&pins(lab), &table(&routes[0]), &first_own, &OPTIONS).expect("a gate");
+        gate.widen(&table(&routes[1]), &other_own).expect("room for the new besides the old");
+        gate.apply(&table(&routes[1]), &other_own).expect("and for the new alone");
+        let sources = |routes: &[String]| GuardTable {
+            sources: routes[..MAX_GUARD_SOURCES].iter().map(|route| (prefix(route), GuardAction::Deny)).collect(),
+            interface: "quiet0".to_owned(),
+            ifindex: device("quiet0").index,
+            ..guard_a()
+        };
+        let mut guard = Guard::set(&pins(lab), &sources(&routes[0]), GuardAttach::Auto).expect("a guard");
+        guard.apply(&sources(&routes[1])).expect("room for other sources");
+        gate.remove().expect("the gate goes");
+        guard.remove().expect("the guard goes");
     });
 }
 

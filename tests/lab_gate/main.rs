@@ -23,7 +23,7 @@ use sixways::xdp::{Pins, release};
 type Scenario = fn(&Lab);
 
 /// What can happen, each from nothing on; the later ones leave the lab another one.
-const SCENARIOS: [(&str, Scenario); 15] = [
+const SCENARIOS: [(&str, Scenario); 16] = [
     ("a frame's verdict", gate_verdicts::every_frame_has_its_verdict_and_counts_once),
     ("a packet's verdict", guard_verdicts::every_packet_has_its_verdict_and_counts_once),
     ("modes", life::the_mode_is_what_was_asked_for_and_is_kept),
@@ -31,6 +31,7 @@ const SCENARIOS: [(&str, Scenario); 15] = [
     ("a private bpffs", pins::a_bpffs_in_a_private_mount_namespace_is_refused_with_the_command),
     ("whose pins", pins::pins_are_root_s_and_one_process_s),
     ("a prepared gate", life::a_prepared_gate_changes_nothing_until_it_is_opened),
+    ("full tables", life::full_tables_give_way_to_others),
     ("another's gate", life::somebody_elses_program_is_left_alone_and_named),
     ("another's guard", life::a_guard_comes_before_the_programs_of_others),
     ("leaks", guard_verdicts::only_what_is_this_isps_own_leaves),

@@ -74,6 +74,7 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     });
     steps.step("cables that flap", &mut gateway, |gateway| mishaps::flaps(&lab, gateway));
     steps.step("rules and routes taken away", &mut gateway, |_| mishaps::rules_taken_away(&lab));
+    steps.step("more routes than a gate takes", &mut gateway, |gateway| mishaps::too_many_routes(&lab, gateway));
     steps.step("another number of queues", &mut gateway, |_| mishaps::other_queues(&lab));
     steps.step("neighbours with other MACs", &mut gateway, |gateway| mishaps::other_macs(&lab, gateway, &mut server));
     steps.step("devices deleted and made anew", &mut gateway, |gateway| mishaps::device_made_anew(&lab, gateway));

@@ -108,3 +108,26 @@ pub fn other_queues(lab: &Lab) {
         }
     });
 }
+
+/// Somebody leaks a whole table of routes into the kernel, more than a gate takes: packets go on as before, a start is
+/// refused, and when the routes are gone all is as it was.
+pub fn too_many_routes(lab: &Lab, gateway: &mut Gateway<'_>) {
+    gateway.every_isp_is_up();
+    let routes = lab.dir.join("routes");
+    let leak: String =
+        (0..=u16::MAX).map(|net| format!("route add 2a00:0:0:{net:x}::/64 dev wg0 proto 200\n")).collect();
+    std::fs::write(&routes, leak).expect("a batch");
+    survive(lab, &[ISP_A, ISP_B], || {
+        lab.sh("gw", &format!("ip -6 -batch {}", routes.display()));
+        eventually("it is told", Duration::from_secs(20), || gateway.log().contains("routes are more than the 65536"));
+        assert!(gateway.alive(), "{}", gateway.log());
+        everybody_is_answered(lab);
+    });
+    gateway.kill();
+    let before = gateway.log().len();
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| gateway.restart()));
+    assert!(refused.is_err() && gateway.log()[before..].contains("filter what a routing daemon learns"));
+    lab.sh("gw", "ip -6 route flush proto 200");
+    gateway.restart();
+    everybody_is_answered(lab);
+}

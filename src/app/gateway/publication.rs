@@ -9,21 +9,38 @@ use crate::snapshot::Generation;
 use crate::xdp::Gate;
 
 impl Gateway {
-    /// The kernel's state has changed: compile and put in force.
+    /// The kernel's state has changed: compile and put in force. What cannot be compiled, or what the kernel refuses
+    /// of its tables, is told once; the latter is tried again with each tick.
+    ///
+    /// # Errors
+    /// When a worker does not obey, or a pin cannot be removed.
     pub(super) fn follow(&mut self) -> Result<(), GatewayError> {
-        let generation = match self.control.compile() {
-            Ok(generation) => generation,
-            Err(error) => {
-                tracing::error!(%error, "the kernel's new state cannot be compiled; the former generation stays");
-                return Ok(());
+        match self.try_follow() {
+            Err(error @ (GatewayError::Bpf(_) | GatewayError::Compile(_))) => {
+                if self.refused.as_ref().map(ToString::to_string) != Some(error.to_string()) {
+                    tracing::error!(%error, "what is new in the kernel cannot be put in force; the former generation stays");
+                }
+                self.refused = Some(error);
+                Ok(())
             }
-        };
+            outcome => outcome.map(|()| self.refused = None),
+        }
+    }
+
+    /// As [`Gateway::follow`], and whatever is refused is an error.
+    pub(super) fn try_follow(&mut self) -> Result<(), GatewayError> {
+        let generation = self.control.compile()?;
         self.tell_interfaces(&generation.gate.ports);
         if self.opened(&generation) {
             if let Some(dataplane) = &mut self.dataplane {
                 // What is new in guards and gates, then the snapshot, then what is gone: see control::compile.
                 dataplane.guard(&self.around.pins, &generation.gate.guards)?;
-                dataplane.gates(&generation.gate, Gate::widen)?;
+                if let Err(error) = dataplane.gates(&generation.gate, Gate::widen) {
+                    // What it has taken of the new must not fill its tables in time; what is refused of this as
+                    // well is in the kernel already.
+                    let _ = dataplane.gates(&self.around.tables.load(), Gate::apply);
+                    return Err(error.into());
+                }
                 self.publish(&generation);
                 let Some(dataplane) = &mut self.dataplane else { return Ok(()) };
                 dataplane.gates(&generation.gate, Gate::apply)?;

@@ -158,7 +158,7 @@ impl Gateway {
             self.follow()?;
             return Err(error);
         }
-        if let Err(error) = self.follow() {
+        if let Err(error) = self.try_follow() {
             // What the kernel refused of the new tables, it has had of the old ones.
             self.control.reload(former, |reused| self.memory.forget(reused))?;
             self.follow()?;

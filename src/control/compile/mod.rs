@@ -13,6 +13,7 @@ mod isp_links;
 mod nd_proxy;
 pub mod next_hops;
 mod own;
+mod room;
 mod routes;
 mod site;
 mod steering;
@@ -30,6 +31,7 @@ use crate::snapshot::{
     Steering, Uplink, UplinkMapping,
 };
 use crate::units::{EdgeId, MacAddr, PortId};
+pub use room::check_room;
 use site::Site;
 pub use site::check_macs;
 pub use steering::steering_of;
@@ -55,6 +57,20 @@ pub enum CompileError {
     /// More policies than ids.
     #[error("there are more policies than {max}; let rules share policies by their names", max = crate::limits::MAX_POLICIES)]
     TooManyPolicies,
+    /// More than the kernel's table of a gate or guard takes.
+    #[error("{interface}: {count} {what} are more than the {limit} that the table in the kernel takes; {remedy}")]
+    TooMany {
+        /// What is in the table.
+        what: &'static str,
+        /// Whose gate or guard.
+        interface: String,
+        /// How many there would be.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+        /// The way out.
+        remedy: &'static str,
+    },
     /// No bucket table.
     #[error("the ISPs' weights make no table: {0}")]
     Buckets(#[from] BucketError),

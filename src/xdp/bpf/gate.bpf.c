@@ -50,9 +50,10 @@ struct route_key {
 	struct address destination;
 };
 
+/* The tables have room for twice what limits.rs allows: what is new comes before what is old goes. */
 struct {
 	UINT(type, MAP_HASH);
-	UINT(max_entries, 16);
+	UINT(max_entries, 32);
 	TYPE(key, u32); /* VLAN, or UNTAGGED */
 	TYPE(value, struct edge);
 } edges SEC(".maps");
@@ -67,14 +68,14 @@ struct {
 /* The host's own addresses: a bit for each edge by which packets to it may arrive. */
 struct {
 	UINT(type, MAP_HASH);
-	UINT(max_entries, 4096);
+	UINT(max_entries, 8192);
 	TYPE(key, struct address);
 	TYPE(value, u64);
 } own SEC(".maps");
 
 struct {
 	UINT(type, MAP_LPM_TRIE);
-	UINT(max_entries, 65536);
+	UINT(max_entries, 131072);
 	UINT(map_flags, F_NO_PREALLOC);
 	TYPE(key, struct route_key);
 	TYPE(value, u32);

@@ -39,7 +39,7 @@ struct source_key {
 
 struct {
 	UINT(type, MAP_LPM_TRIE);
-	UINT(max_entries, 4096);
+	UINT(max_entries, 8192);
 	UINT(map_flags, F_NO_PREALLOC);
 	TYPE(key, struct source_key);
 	TYPE(value, u32);

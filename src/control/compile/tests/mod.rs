@@ -5,6 +5,7 @@ mod gate;
 mod guard;
 mod hops;
 mod prefixes;
+mod room;
 mod steering;
 mod vlans;
 
