@@ -102,9 +102,15 @@ limits! {
     LOCK_RETRY_NANOS: u64 = 2_000_000_000, "nanoseconds";
     /// Messages that wait between one worker and control, each way.
     WORKER_QUEUE: usize = 1024, "messages";
-    /// Time for which binding a socket to a busy queue is tried again: the kernel releases the
+    /// Time for which a start tries again to bind a socket to a busy queue: the kernel releases the
     /// queues of a dead process late.
     BIND_RETRY_NANOS: u64 = 5_000_000_000, "nanoseconds";
+    /// The same while the gateway runs: the rest of it waits meanwhile.
+    REBIND_RETRY_NANOS: u64 = 500_000_000, "nanoseconds";
+    /// Time after which an interface that could not be opened is tried again; twice as long after each time.
+    REOPEN_NANOS: u64 = 1_000_000_000, "nanoseconds";
+    /// The longest such time.
+    REOPEN_MAX_NANOS: u64 = 60_000_000_000, "nanoseconds";
     /// Frames that one system call sends in copy mode, on kernels that let it be set (6.17).
     TX_BUDGET: u32 = 64, "frames";
     /// Protocol tag (`RTPROT`) of the rules and routes that the gateway installs for the host.

@@ -1,24 +1,28 @@
 //! Gates, guards, sockets and workers, started in the order in which nothing can leak.
 
 mod change;
+mod left_out;
 mod sockets;
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-pub(super) use change::Configured;
 use change::Hands;
+pub(super) use change::{Configured, Refused};
+pub(super) use left_out::LeftOut;
 use sockets::{Devices, open_ports};
 pub(super) use sockets::{OpenPort, Sockets};
 
 use super::GatewayError;
 use super::watchdog::Watchdog;
 use crate::control::config::{Dataplane as Options, Idle, Mode};
+use crate::limits::BIND_RETRY_NANOS;
 use crate::observe::counters::WorkerCounters;
 use crate::observe::latency::LatencyRecorder;
 use crate::observe::report::GateCounts;
@@ -131,10 +135,10 @@ impl Dataplane {
         Ok(Self { gates, guards, unguarded: false, threads, hands, ports, capped_by })
     }
 
-    /// Whether the devices of `ports` are the ones that these gates and sockets are on, but for
-    /// those that are gone.
-    pub(super) fn serves(&self, ports: &[GatePort]) -> bool {
-        ports.iter().all(|port| self.is_open(port))
+    /// The guards in force are no longer the ones that this one holds: all are set anew when they are next asked for.
+    pub(super) fn forget_guards(&mut self) {
+        self.guards.clear();
+        self.unguarded = true;
     }
 
     /// Puts the guards' new tables in force: in place, or by a new guard where a device is new, as
@@ -277,7 +281,7 @@ pub(super) const fn max_frame(options: &Options) -> u32 {
     options.frame_size - XDP_HEADROOM as u32
 }
 
-/// The sockets' part of the configuration.
+/// The sockets' part of the configuration, as a start opens them.
 pub(crate) fn socket_options(options: &Options) -> SocketOptions {
     SocketOptions {
         zero_copy: options.mode == Mode::ZeroCopy,
@@ -287,5 +291,6 @@ pub(crate) fn socket_options(options: &Options) -> SocketOptions {
         completion_ring: options.completion_ring,
         frames: options.frames,
         frame_size: options.frame_size,
+        patience: Duration::from_nanos(BIND_RETRY_NANOS),
     }
 }

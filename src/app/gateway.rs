@@ -10,7 +10,7 @@ mod telling;
 mod verdicts;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use time::OffsetDateTime;
@@ -26,7 +26,7 @@ use drill::Drills;
 use super::beside::Beside;
 use super::carried::CarriedKeeper;
 use super::config_watch::{self, Saved};
-use super::dataplane::{self, Barriers, Dataplane, Sockets, Surroundings};
+use super::dataplane::{self, Barriers, Dataplane, LeftOut, Sockets, Surroundings};
 use super::explainer::Explainer;
 use super::health::HealthWatch;
 use super::host;
@@ -49,7 +49,7 @@ use crate::control::config::{Config, ConfigFile, OnStop};
 use crate::control::events::Events;
 use crate::control::reload::Reloads;
 use crate::control::takeovers::Takeovers;
-use crate::limits::HEALTH_NANOS;
+use crate::limits::{BIND_RETRY_NANOS, HEALTH_NANOS};
 use crate::observe::view::Observed;
 use crate::os::{Supervisor, now};
 use crate::snapshot::Snapshot;
@@ -68,6 +68,7 @@ pub struct Gateway {
     saved: mpsc::Receiver<Saved>,
     around: Surroundings,
     dataplane: Option<Dataplane>,
+    left_out: LeftOut,
     memory: Memory,
     nd_proxies: NdProxies,
     prefixes: PrefixWatch,
@@ -122,7 +123,8 @@ impl Gateway {
         let options = control.config().dataplane.clone();
         let barriers = Barriers::set(loader.finish(), &pins, &options, &generation.gate)?;
         let ports = generation.gate.ports.clone();
-        let sockets = Beside::begin("sockets", move || Sockets::open(&options, &ports))?;
+        let patience = Duration::from_nanos(BIND_RETRY_NANOS);
+        let sockets = Beside::begin("sockets", move || Sockets::open(&options, &ports, patience))?;
         // The pins are ours: so the process is dead that had sockets in the gates.
         let barriers = Beside::begin("gates", || barriers.hand_over())?;
         let flows = Arc::new(open_flows(&pins, control.config(), &generation.snapshot)?);
@@ -181,6 +183,7 @@ impl Gateway {
             saved,
             around,
             dataplane: Some(dataplane),
+            left_out: LeftOut::default(),
             memory,
             nd_proxies,
             prefixes,
@@ -281,7 +284,8 @@ impl Gateway {
         self.mind_prefixes()?;
         self.control.keep_intents();
         let is_refused = matches!(self.refused, Some(GatewayError::Bpf(_)));
-        if is_refused || self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
+        let is_due = is_refused || self.left_out.is_any_due(Instant::now());
+        if is_due || self.dataplane.as_ref().is_none_or(|dataplane| !dataplane.is_whole()) {
             self.follow()?;
         }
         let threads = self.dataplane.iter().flat_map(|dataplane| &dataplane.threads);

@@ -30,8 +30,10 @@ pub mod socket;
 pub mod state;
 pub mod stays;
 pub mod takeovers;
+mod unserved;
 mod whole_file;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,7 +44,7 @@ use crate::limits::MAX_HELD_NEWS;
 use crate::observe::prefixes::LearntPrefix;
 use crate::observe::report::QuotaUse;
 use crate::snapshot::{Candidates, Fitness, Generation, Judgement, NeighbourTable, Snapshot, Steering};
-use crate::units::Nanos;
+use crate::units::{Nanos, PortId};
 use compile::{CompileError, Ingredients, check_room, compile, steering_of};
 use config::Config;
 use ids::{Ids, Reused, TooMany};
@@ -125,6 +127,8 @@ pub struct Control {
     stays: Stays,
     /// Queues of a new link between the host and the workers.
     host_queues: u32,
+    /// Ports that the workers have no sockets of.
+    left_out: BTreeSet<PortId>,
 }
 
 impl Control {
@@ -179,6 +183,7 @@ impl Control {
             quotas,
             stays: Stays::default(),
             host_queues: 1,
+            left_out: BTreeSet::new(),
         })
     }
 
@@ -258,8 +263,9 @@ impl Control {
     /// When the configuration contradicts itself, or the kernel has more than gates or guards take.
     pub fn compile(&mut self) -> Result<Generation, CompileError> {
         let kernel = self.mirror.state();
-        let generation = compile(&self.ingredients(&kernel, self.generation + 1))?;
+        let mut generation = compile(&self.ingredients(&kernel, self.generation + 1))?;
         check_room(&generation.gate)?;
+        self.close_unserved(&mut generation);
         self.generation += 1;
         self.candidates = generation.candidates;
         self.mirror.follow(self.orders(&kernel, &generation));

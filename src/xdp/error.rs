@@ -90,6 +90,19 @@ impl SocketError {
         Self::Bind { interface: interface.to_owned(), queue, error: os_error(error) }
     }
 
+    /// The device that could not be bound, where it was one.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::Bind { interface, .. } => Some(interface),
+            _ => None,
+        }
+    }
+
+    /// Whether the device is down: it can be bound as soon as somebody sets it up.
+    pub fn is_down(&self) -> bool {
+        matches!(self, Self::Bind { error, .. } if error.raw_os_error() == Some(libc::ENETDOWN))
+    }
+
     /// Whether another socket has the queue: the previous owner may still be on its way out.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self, Self::Bind { error, .. } if error.raw_os_error() == Some(libc::EBUSY))

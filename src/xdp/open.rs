@@ -1,5 +1,7 @@
 //! Opening what one worker needs: its packet buffer and its sockets on every port.
 
+use std::time::Duration;
+
 use super::error::SocketError;
 use super::socket::XskPort;
 use super::umem::Umem;
@@ -24,6 +26,8 @@ pub struct SocketOptions {
     pub frames: Option<u32>,
     /// Octets of one frame, 2048 or 4096.
     pub frame_size: u32,
+    /// Time for which a busy queue is tried again.
+    pub patience: Duration,
 }
 
 /// One worker's share of one device.
@@ -43,7 +47,7 @@ pub struct PortSpec {
 /// # Errors
 ///
 /// Wrong sizes, too little privilege or lockable memory, a queue that cannot be bound. A queue
-/// that is busy is tried again for [`crate::limits::BIND_RETRY_NANOS`], since the kernel
+/// that is busy is tried again for [`SocketOptions::patience`], since the kernel
 /// releases the queues of a process that died only after a while.
 pub fn open_worker(options: &SocketOptions, ports: &[PortSpec]) -> Result<(Umem, Vec<XskPort>), SocketError> {
     if options.completion_ring < options.tx_ring {
@@ -104,6 +108,7 @@ mod tests {
             completion_ring: 1024,
             frames: None,
             frame_size: 2048,
+            patience: Duration::ZERO,
         }
     }
 

@@ -18,6 +18,7 @@ fn intent() -> Intent {
             completion_ring: 1024,
             frames: None,
             frame_size: 2048,
+            patience: std::time::Duration::from_secs(5),
         },
         generic: false,
         native: false,

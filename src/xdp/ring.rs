@@ -18,7 +18,7 @@ use super::error::SocketError;
 use super::kick::{Step, judge, kick, most_kicks, raise_budget, wake_receiver};
 use super::open::SocketOptions;
 use super::umem::{SocketId, Umem};
-use crate::limits::{BIND_RETRY_NANOS, TX_BUDGET};
+use crate::limits::TX_BUDGET;
 use crate::os;
 use crate::port::Frame;
 
@@ -51,7 +51,7 @@ impl QueueSocket {
         options: &SocketOptions,
     ) -> Result<Self, SocketError> {
         binder.mend().map_err(|_| SocketError::Orphaned { interface: interface.to_owned() })?;
-        let deadline = Instant::now() + Duration::from_nanos(BIND_RETRY_NANOS);
+        let deadline = Instant::now() + options.patience;
         let mut pause = Duration::from_millis(1);
         loop {
             match Self::try_bind(binder, interface, queue, options) {

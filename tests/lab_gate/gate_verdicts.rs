@@ -251,6 +251,7 @@ fn sockets() -> SocketOptions {
         completion_ring: 64,
         frames: None,
         frame_size: 2048,
+        patience: std::time::Duration::from_secs(5),
     }
 }
 

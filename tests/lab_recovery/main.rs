@@ -5,6 +5,7 @@ mod carried;
 mod flows;
 #[path = "../lab/mod.rs"]
 mod lab;
+mod late;
 mod mishaps;
 mod resets;
 
@@ -74,6 +75,11 @@ fn nothing_leaks_when_the_gateway_dies_and_comes_back() {
     });
     steps.step("cables that flap", &mut gateway, |gateway| mishaps::flaps(&lab, gateway));
     steps.step("rules and routes taken away", &mut gateway, |_| mishaps::rules_taken_away(&lab));
+    steps.step("an ISP comes late and in vain", &mut gateway, |gateway| late::in_vain(&lab, gateway, &config));
+    steps.step("a LAN comes late, with one queue", &mut gateway, |gateway| {
+        late::with_one_queue(&lab, gateway, &config);
+    });
+    steps.step("a LAN comes late, and down", &mut gateway, |gateway| late::down_at_first(&lab, gateway, &config));
     steps.step("more routes than a gate takes", &mut gateway, |gateway| mishaps::too_many_routes(&lab, gateway));
     steps.step("another number of queues", &mut gateway, |_| mishaps::other_queues(&lab));
     steps.step("neighbours with other MACs", &mut gateway, |gateway| mishaps::other_macs(&lab, gateway, &mut server));

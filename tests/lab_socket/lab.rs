@@ -207,6 +207,7 @@ pub fn options(ring: u32) -> SocketOptions {
         completion_ring: ring,
         frames: None,
         frame_size: 2048,
+        patience: std::time::Duration::from_secs(5),
     }
 }
 

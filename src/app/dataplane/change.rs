@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{Dataplane, OpenPort, Surroundings, gate_options, open_ports, socket_options};
+use super::{Dataplane, LeftOut, OpenPort, Surroundings, gate_options, open_ports, socket_options};
 use crate::app::GatewayError;
 use crate::control::Control;
+use crate::limits::REBIND_RETRY_NANOS;
 use crate::snapshot::{GatePort, GateTables};
 use crate::units::{EdgeId, PortId};
 use crate::worker::PortOrders;
 use crate::xdp::open::{check_frames, frames};
-use crate::xdp::{Binder, Gate, PortSpec, XskPort, plan_queues};
+use crate::xdp::{Binder, Gate, PortSpec, SocketOptions, XskPort, plan_queues};
 
 /// What reaches into a running worker.
 #[derive(Debug)]
@@ -22,6 +24,17 @@ pub(super) struct Hands {
     frames: u32,
     /// The ports that it serves.
     specs: Vec<PortSpec>,
+}
+
+/// A port that could not be opened.
+#[derive(Debug)]
+pub(in crate::app) struct Refused {
+    pub(in crate::app) port: GatePort,
+    /// Not for the first time.
+    pub(in crate::app) again: bool,
+    /// For the first time, or for another reason than before.
+    pub(in crate::app) is_news: bool,
+    pub(in crate::app) error: GatewayError,
 }
 
 /// What the configuration names.
@@ -56,33 +69,55 @@ impl Hands {
 }
 
 impl Dataplane {
-    /// Opens the ports of `tables` that are not open, for good: guard, gate, sockets, workers. One whose device
-    /// was made anew is closed first. The workers drop what comes by a new port until a snapshot has it.
+    /// Opens the ports of `tables` that are not open and due, for good: guard, gate, sockets, workers. One whose device
+    /// was made anew is closed first. The workers drop what comes by a new port until a snapshot has it. Returns
+    /// which could not be opened; those are left out now, behind a closed gate if they have one.
     ///
     /// # Errors
-    /// When one does not fit what runs, or anything is refused. Others may be open then.
-    pub(in crate::app) fn open_new(&mut self, around: &Surroundings, tables: &GateTables) -> Result<(), GatewayError> {
+    /// When one has other edges than its gate, or a guard or a worker refuses. Others may be open then.
+    pub(in crate::app) fn open_new(
+        &mut self,
+        around: &Surroundings,
+        tables: &GateTables,
+        left_out: &mut LeftOut,
+    ) -> Result<Vec<Refused>, GatewayError> {
         if let Some(port) =
             tables.ports.iter().find(|port| self.gates.get(&port.port).is_some_and(|gate| !gate.fits(port)))
         {
             return Err(GatewayError::OtherEdges { interface: port.interface.clone() });
         }
-        let new: Vec<&GatePort> = tables.ports.iter().filter(|port| !self.is_open(port)).collect();
+        let is_closed = |id| tables.ports.iter().any(|port| port.port == id && !self.is_open(port));
+        left_out.retain(is_closed);
+        let new = self.new_ports(tables, left_out);
         if new.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         for port in &new {
             self.close(port.port)?;
         }
         self.guard(&around.pins, &tables.guards)?;
+        let mut refused = Vec::new();
         for port in new {
-            if let Err(error) = self.open(around, port, tables) {
-                self.close(port.port)?;
-                return Err(error);
+            let again = left_out.has(port);
+            // Whoever is tried again and again must not hold up the others each time.
+            let patience = if again { Duration::ZERO } else { Duration::from_nanos(REBIND_RETRY_NANOS) };
+            match self.open(around, port, tables, patience) {
+                Ok(()) => tracing::info!(interface = %port.interface, "opened, while the others go on"),
+                Err(error) => {
+                    self.close(port.port)?;
+                    let is_news = left_out.add(port, &error, Instant::now());
+                    refused.push(Refused { port: port.clone(), again, is_news, error });
+                }
             }
-            tracing::info!(interface = %port.interface, "opened, while the others go on");
         }
-        Ok(())
+        left_out.retain(|id| tables.ports.iter().any(|port| port.port == id && !self.is_open(port)));
+        Ok(refused)
+    }
+
+    /// Those of `tables` that are neither open nor left out for now.
+    pub(in crate::app) fn new_ports<'a>(&self, tables: &'a GateTables, left_out: &LeftOut) -> Vec<&'a GatePort> {
+        let now = Instant::now();
+        tables.ports.iter().filter(|port| !self.is_open(port) && left_out.is_due(port, now)).collect()
     }
 
     /// Closes the ports that are not in `tables`, and drops the guards. What the configuration does not name any
@@ -119,12 +154,20 @@ impl Dataplane {
         Ok(())
     }
 
-    pub(super) fn is_open(&self, port: &GatePort) -> bool {
+    pub(in crate::app) fn is_open(&self, port: &GatePort) -> bool {
         let open = self.ports.iter().any(|open| open.port == port.port && open.ifindex == port.ifindex);
         open && self.is_gated(port.port)
     }
 
-    fn open(&mut self, around: &Surroundings, port: &GatePort, tables: &GateTables) -> Result<(), GatewayError> {
+    fn open(
+        &mut self,
+        around: &Surroundings,
+        port: &GatePort,
+        tables: &GateTables,
+        patience: Duration,
+    ) -> Result<(), GatewayError> {
+        // Of a device that is gone, or in force with tables that are old.
+        self.gates.remove(&port.port);
         let [mut open] =
             <[OpenPort; 1]>::try_from(open_ports(std::slice::from_ref(port))?).expect("one port, one answer");
         let (queues, workers) = (open.queues, self.hands.len());
@@ -134,7 +177,9 @@ impl Dataplane {
         let gate = Gate::prepare(&around.pins, port, &tables.own, &gate_options(&around.options))?;
         around.observed.open_port(port.port, &gate.counts()?);
         let gate = self.gates.entry(port.port).insert_entry(gate).into_mut();
-        let options = socket_options(&around.options);
+        // As closed as the former one: should there be no sockets, its tables are those that are kept up to date.
+        gate.open()?;
+        let options = SocketOptions { patience, ..socket_options(&around.options) };
         let shares = plan_queues(&[queues], Some(workers)).workers;
         let mut sockets: Vec<(u32, OwnedFd)> = Vec::new();
         for (hands, share) in self.hands.iter_mut().zip(shares) {
@@ -157,7 +202,6 @@ impl Dataplane {
         for (queue, socket) in &sockets {
             gate.set_socket(*queue, &socket.as_fd())?;
         }
-        gate.open()?;
         open.sockets = sockets.into_iter().map(|(_, socket)| socket).collect();
         self.ports.push(open);
         Ok(())

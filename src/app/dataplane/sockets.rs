@@ -4,6 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::thread;
+use std::time::Duration;
 
 use super::socket_options;
 use crate::app::GatewayError;
@@ -12,7 +13,7 @@ use crate::snapshot::GatePort;
 use crate::units::PortId;
 use crate::xdp::device::Device;
 use crate::xdp::ethtool::receive_queues;
-use crate::xdp::{PortSpec, SocketError, Umem, XskPort, open_worker, plan_queues};
+use crate::xdp::{PortSpec, SocketError, SocketOptions, Umem, XskPort, open_worker, plan_queues};
 
 /// One port, and duplicates of its sockets' descriptors to read their statistics by.
 #[derive(Debug)]
@@ -38,15 +39,19 @@ pub(in crate::app) struct Sockets {
 }
 
 impl Sockets {
-    /// Opens the sockets of `ports`, each worker's in a thread.
+    /// Opens the sockets of `ports`, each worker's in a thread. A queue that is busy is tried again for `patience`.
     ///
     /// # Errors
     /// When the devices cannot be asked, or a packet buffer or a socket is refused.
-    pub(in crate::app) fn open(options: &Options, ports: &[GatePort]) -> Result<Self, GatewayError> {
+    pub(in crate::app) fn open(
+        options: &Options,
+        ports: &[GatePort],
+        patience: Duration,
+    ) -> Result<Self, GatewayError> {
         let ports = open_ports(ports)?;
         let queues: Vec<u32> = ports.iter().map(|port| port.queues).collect();
         let plan = plan_queues(&queues, options.queues);
-        let options = socket_options(options);
+        let options = SocketOptions { patience, ..socket_options(options) };
         let open =
             |specs: Vec<PortSpec>| open_worker(&options, &specs).map(|(memory, sockets)| (memory, sockets, specs));
         let workers = thread::scope(|scope| {

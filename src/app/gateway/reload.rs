@@ -174,7 +174,10 @@ impl Gateway {
 
     /// Opens the interfaces of `prepared` that are new, and takes it on.
     fn take_on(&mut self, prepared: Prepared) -> Result<(), ReloadError> {
-        self.open_new(&prepared.generation)?;
+        let refused = self.open_new(&prepared.generation)?;
+        if let Some(refused) = refused.into_iter().find(|refused| !refused.again) {
+            return Err(refused.error.into());
+        }
         Ok(self.control.adopt(prepared, |reused| self.memory.forget(reused))?)
     }
 
