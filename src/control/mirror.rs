@@ -285,7 +285,8 @@ impl Task {
         if let Some((began, _)) = self.refresh.take() {
             self.rest = Instant::now() + NETLINK_REST * began.elapsed();
         }
-        let changed = fresh?.store(&mut self.state);
+        // A device that was made anew looks the same and has neither gate nor guard.
+        let changed = fresh?.store(&mut self.state) | std::mem::take(&mut self.removed);
         if changed {
             self.follow()?;
             self.publish();
