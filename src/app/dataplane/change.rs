@@ -86,8 +86,7 @@ impl Dataplane {
         {
             return Err(GatewayError::OtherEdges { interface: port.interface.clone() });
         }
-        let is_closed = |id| tables.ports.iter().any(|port| port.port == id && !self.is_open(port));
-        left_out.retain(is_closed);
+        left_out.retain(&tables.ports, |port| self.is_open(port));
         let new = self.new_ports(tables, left_out);
         if new.is_empty() {
             return Ok(Vec::new());
@@ -110,7 +109,7 @@ impl Dataplane {
                 }
             }
         }
-        left_out.retain(|id| tables.ports.iter().any(|port| port.port == id && !self.is_open(port)));
+        left_out.retain(&tables.ports, |port| self.is_open(port));
         Ok(refused)
     }
 

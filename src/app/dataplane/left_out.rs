@@ -23,12 +23,16 @@ struct Wait {
 impl LeftOut {
     /// Whether `port` was left out at the latest attempt, and is still the same device.
     pub(in crate::app) fn has(&self, port: &GatePort) -> bool {
-        self.0.get(&port.port).is_some_and(|wait| wait.ifindex == port.ifindex)
+        self.wait(port).is_some()
+    }
+
+    fn wait(&self, port: &GatePort) -> Option<&Wait> {
+        self.0.get(&port.port).filter(|wait| wait.ifindex == port.ifindex)
     }
 
     /// Whether `port` is to be tried at `now`: its pause is over, or it is new.
     pub(super) fn is_due(&self, port: &GatePort, now: Instant) -> bool {
-        !self.has(port) || self.0.get(&port.port).is_none_or(|wait| wait.is_over(now))
+        self.wait(port).is_none_or(|wait| wait.is_over(now))
     }
 
     /// Whether one of them is to be tried at `now`.
@@ -40,7 +44,7 @@ impl LeftOut {
     /// any moment. Returns whether that is news.
     pub(in crate::app) fn add(&mut self, port: &GatePort, error: &GatewayError, now: Instant) -> bool {
         let first = Duration::from_nanos(REOPEN_NANOS);
-        let former = self.0.get(&port.port).filter(|_| self.has(port));
+        let former = self.wait(port);
         let is_down = matches!(error, GatewayError::Socket(error) if error.is_down());
         let longer = former.filter(|_| !is_down).map(|wait| wait.pause * 2);
         let pause = longer.unwrap_or(first).min(Duration::from_nanos(REOPEN_MAX_NANOS));
@@ -50,9 +54,9 @@ impl LeftOut {
         is_news
     }
 
-    /// Keeps only those that `is_closed` says are there and not open.
-    pub(in crate::app) fn retain(&mut self, is_closed: impl Fn(PortId) -> bool) {
-        self.0.retain(|id, _| is_closed(*id));
+    /// Keeps only those of `ports` that are not open.
+    pub(in crate::app) fn retain(&mut self, ports: &[GatePort], is_open: impl Fn(&GatePort) -> bool) {
+        self.0.retain(|id, _| ports.iter().any(|port| port.port == *id && !is_open(port)));
     }
 
     pub(in crate::app) fn ids(&self) -> BTreeSet<PortId> {
@@ -101,7 +105,7 @@ mod tests {
         assert!(left_out.is_due(&port(8), start + first));
         left_out.add(&port(8), &bound(libc::EBUSY), start);
         assert!(left_out.is_due(&port(8), start + Duration::from_nanos(REOPEN_MAX_NANOS)));
-        left_out.retain(|_| false);
+        left_out.retain(&[port(8)], |_| true);
         assert!(left_out.ids().is_empty());
     }
 }

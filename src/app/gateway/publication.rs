@@ -128,10 +128,7 @@ impl Gateway {
         let started = self.try_restart(generation, ports);
         match started {
             Ok(dataplane) => {
-                self.left_out.retain(|id| {
-                    let is_closed = |port: &GatePort| port.port == id && !dataplane.is_open(port);
-                    generation.gate.ports.iter().any(is_closed)
-                });
+                self.left_out.retain(&generation.gate.ports, |port| dataplane.is_open(port));
                 self.dataplane = Some(dataplane);
                 self.tell_start();
                 Ok(())
